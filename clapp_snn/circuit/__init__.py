@@ -1,0 +1,1 @@
+"""The circuit: areas that compare fixations with saccades, stacked into a hierarchy."""

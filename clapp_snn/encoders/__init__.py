@@ -1,0 +1,1 @@
+"""Architectures as small tables, and the encoder that holds their weights."""

@@ -1,0 +1,170 @@
+"""Response and plasticity of one convolutional area on independent patches.
+
+A layer is a 3 x 3 convolution (stride 1, zero padding 1 at the border of every patch), rectification and,
+in some areas, a 2 x 2 max-pool. What plasticity needs to remember of the response is one byte per output:
+which of the four positions won the pool and whether it was above threshold (`code`). The factor
+rho'(a_j) of Eqs. 6 and 7, the routing to the winner and the average over the patch are then
+
+    delta[patch, position, j] = e_j / positions   where the code points, 0 elsewhere
+
+and the update is the correlation of delta with the input: one weight-gradient call. Both passes walk over
+the patches in blocks, so the map before the pool never exists as a whole.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+Engine = Literal["torch", "native"]
+
+BLOCK_BYTES = {"cpu": 8 << 20, "cuda": 1 << 30}
+
+
+class Response(NamedTuple):
+    """Response of a layer to a batch of patches.
+
+    Attributes:
+        output: (patch, row, col, channel) after rectification and pooling, channels last in memory; the
+            input of the next area.
+        code: (patch, row, col, channel) uint8, 0 where the output is silent, else 1 + the index (row
+            major) of the first maximum in the pooling window; without pooling 1 where active. None when
+            the layer is not going to learn.
+        feature: (patch, channel), float32 mean of the output over its positions.
+    """
+
+    output: Float[Tensor, "patch row col channel"]
+    code: UInt8[Tensor, "patch row col channel"] | None
+    feature: Float[Tensor, "patch channel"]
+
+
+class ConvolutionUpdate(NamedTuple):
+    """Weight change (Cout, Cin, 3, 3) and bias change (Cout), in the direction of learning."""
+
+    weight: Float[Tensor, "post pre 3 3"]
+    bias: Float[Tensor, "post"]
+
+
+def respond(
+    x: Float[Tensor, "patch row col channel"],
+    weight: Float[Tensor, "post pre 3 3"],
+    bias: Float[Tensor, "post"],
+    pool: bool,
+    *,
+    learn: bool = True,
+    engine: Engine = "torch",
+) -> Response:
+    """z = pool(rho(W x + b)) of every patch, with rho = ReLU (paper Eq. 1 for the encoder of Appendix B).
+
+    `x` decides the precision of the convolution (float64, float32, bfloat16); weights are cast to it.
+    Raises ValueError when a map with odd sides is to be pooled.
+    """
+    if pool and (x.shape[1] % 2 or x.shape[2] % 2):
+        raise ValueError(
+            f"A map of {x.shape[1]} x {x.shape[2]} cannot be pooled 2 x 2; use a patch size that is a "
+            "power of two."
+        )
+    if engine == "native":
+        from clapp_snn import native
+
+        output, code, feature = native.conv_forward(x, weight, bias, pool, code=learn)
+        return Response(output, code, feature)
+    side = 2 if pool else 1
+    shape = (x.shape[0], x.shape[1] // side, x.shape[2] // side, weight.shape[0])
+    output = x.new_empty(shape)
+    code = torch.empty(shape, dtype=torch.uint8, device=x.device) if learn else None
+    wide = torch.float64 if x.dtype == torch.float64 else torch.float32
+    feature = torch.empty(shape[0], shape[3], dtype=wide, device=x.device)
+    kernel = weight.to(x.dtype).contiguous(memory_format=torch.channels_last)
+    offset = bias.to(x.dtype)
+    for block in _blocks(x, weight.shape[0]):
+        a = F.conv2d(x[block].permute(0, 3, 1, 2), kernel, offset, padding=1).permute(0, 2, 3, 1)
+        z, winner = _rectify_and_pool(a, learn) if pool else _rectify(a, learn)
+        output[block] = z
+        feature[block] = z.mean((1, 2), dtype=wide)
+        if code is not None:
+            code[block] = winner
+    return Response(output, code, feature)
+
+
+def update(
+    x: Float[Tensor, "patch row col channel"],
+    code: UInt8[Tensor, "patch row col channel"],
+    signal: Float[Tensor, "patch channel"],
+    pool: bool,
+    *,
+    engine: Engine = "torch",
+) -> ConvolutionUpdate:
+    """Eqs. 6 and 7 summed over patches and positions: signal_j rho'(a_j) x_i, averaged over the patch.
+
+    Args:
+        x: input of the layer, as it was given to `respond`.
+        code: what `respond` remembered.
+        signal: e_j of every patch and neuron, gamma times the apical input, summed over pairs.
+    """
+    if engine == "native":
+        from clapp_snn import native
+
+        return ConvolutionUpdate(*native.conv_update(x, code, signal))
+    channels = signal.shape[1]
+    wide = signal.dtype
+    weight = torch.zeros(channels, x.shape[3], 3, 3, dtype=wide, device=x.device)
+    bias = torch.zeros(channels, dtype=wide, device=x.device)
+    template = x.new_empty(channels, x.shape[3], 3, 3).contiguous(memory_format=torch.channels_last)
+    spread = (signal / (code.shape[1] * code.shape[2])).to(x.dtype)
+    for block in _blocks(x, channels):
+        delta = _place(spread[block], code[block], pool)
+        _, dweight, dbias = torch.ops.aten.convolution_backward(
+            delta.permute(0, 3, 1, 2),
+            x[block].permute(0, 3, 1, 2),
+            template,
+            [channels],
+            [1, 1],
+            [1, 1],
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            [False, True, True],
+        )
+        weight += dweight
+        bias += dbias
+    return ConvolutionUpdate(weight, bias)
+
+
+def _blocks(x: Tensor, channels: int) -> list[slice]:
+    """Slices of patches whose map before the pool stays near `BLOCK_BYTES`."""
+    per_patch = x.shape[1] * x.shape[2] * max(channels, x.shape[3]) * x.element_size()
+    size = max(16, BLOCK_BYTES.get(x.device.type, 1 << 30) // per_patch)
+    return [slice(start, start + size) for start in range(0, x.shape[0], size)]
+
+
+def _rectify(a: Tensor, learn: bool) -> tuple[Tensor, Tensor | None]:
+    z = a.relu_()
+    return z, (z > 0).to(torch.uint8) if learn else None
+
+
+def _rectify_and_pool(a: Tensor, learn: bool) -> tuple[Tensor, Tensor | None]:
+    corners = (a[:, ::2, ::2], a[:, ::2, 1::2], a[:, 1::2, ::2], a[:, 1::2, 1::2])
+    best = torch.maximum(torch.maximum(corners[0], corners[1]), torch.maximum(*corners[2:]))
+    if not learn:
+        return best.relu_(), None
+    winner = torch.full(best.shape, 4, dtype=torch.uint8, device=a.device)
+    for index in (2, 1, 0):
+        winner.masked_fill_(corners[index] == best, index + 1)
+    winner.masked_fill_(best <= 0, 0)
+    return best.relu_(), winner
+
+
+def _place(spread: Tensor, code: Tensor, pool: bool) -> Tensor:
+    """delta[patch, row, col, j]: the spread signal where the code points."""
+    value = spread[:, None, None, :]
+    if not pool:
+        return value * code
+    patches, rows, cols, channels = code.shape
+    delta = spread.new_empty(patches, rows, 2, cols, 2, channels)
+    for index in range(4):
+        torch.mul(value, code == index + 1, out=delta[:, :, index // 2, :, index % 2])
+    return delta.view(patches, 2 * rows, 2 * cols, channels)
