@@ -11,14 +11,17 @@ and the update is the correlation of delta with the input: one weight-gradient c
 the patches in blocks, so the map before the pool never exists as a whole.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-Engine = Literal["torch", "native"]
+Engine = Literal["torch", "compiled", "native"]
+"""Who computes: PyTorch operators, the same fused by torch.compile, or the float32 CPU kernels."""
 
 BLOCK_BYTES = {"cpu": 8 << 20, "cuda": 1 << 30}
 
@@ -79,12 +82,11 @@ def respond(
     feature = torch.empty(shape[0], shape[3], dtype=wide, device=x.device)
     kernel = weight.to(x.dtype).contiguous(memory_format=torch.channels_last)
     offset = bias.to(x.dtype)
+    squash = _compiled(_squash) if engine == "compiled" else _squash
     for block in _blocks(x, weight.shape[0]):
-        a = F.conv2d(x[block].permute(0, 3, 1, 2), kernel, offset, padding=1).permute(0, 2, 3, 1)
-        z, winner = _rectify_and_pool(a, learn) if pool else _rectify(a, learn)
-        output[block] = z
-        feature[block] = z.mean((1, 2), dtype=wide)
-        if code is not None:
+        a = F.conv2d(x[block].permute(0, 3, 1, 2), kernel, offset, padding=1)
+        output[block], winner, feature[block] = squash(a.permute(0, 2, 3, 1), pool, learn, wide)
+        if code is not None and winner is not None:
             code[block] = winner
     return Response(output, code, feature)
 
@@ -114,8 +116,9 @@ def update(
     bias = torch.zeros(channels, dtype=wide, device=x.device)
     template = x.new_empty(channels, x.shape[3], 3, 3).contiguous(memory_format=torch.channels_last)
     spread = (signal / (code.shape[1] * code.shape[2])).to(x.dtype)
+    place = _compiled(_place) if engine == "compiled" else _place
     for block in _blocks(x, channels):
-        delta = _place(spread[block], code[block], pool)
+        delta = place(spread[block], code[block], pool)
         _, dweight, dbias = torch.ops.aten.convolution_backward(
             delta.permute(0, 3, 1, 2),
             x[block].permute(0, 3, 1, 2),
@@ -141,21 +144,30 @@ def _blocks(x: Tensor, channels: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, x.shape[0], size)]
 
 
-def _rectify(a: Tensor, learn: bool) -> tuple[Tensor, Tensor | None]:
-    z = a.relu_()
-    return z, (z > 0).to(torch.uint8) if learn else None
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.compile(function)
 
 
-def _rectify_and_pool(a: Tensor, learn: bool) -> tuple[Tensor, Tensor | None]:
-    corners = (a[:, ::2, ::2], a[:, ::2, 1::2], a[:, 1::2, ::2], a[:, 1::2, 1::2])
-    best = torch.maximum(torch.maximum(corners[0], corners[1]), torch.maximum(*corners[2:]))
-    if not learn:
-        return best.relu_(), None
-    winner = torch.full(best.shape, 4, dtype=torch.uint8, device=a.device)
-    for index in (2, 1, 0):
-        winner.masked_fill_(corners[index] == best, index + 1)
-    winner.masked_fill_(best <= 0, 0)
-    return best.relu_(), winner
+def _squash(
+    a: Tensor, pool: bool, learn: bool, wide: torch.dtype
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Rectify, pool and average the summed input `a`; the winner code if the layer learns."""
+    winner = None
+    if pool:
+        corners = (a[:, ::2, ::2], a[:, ::2, 1::2], a[:, 1::2, ::2], a[:, 1::2, 1::2])
+        z = torch.maximum(torch.maximum(corners[0], corners[1]), torch.maximum(*corners[2:]))
+        if learn:
+            winner = torch.full(z.shape, 4, dtype=torch.uint8, device=a.device)
+            for index in (2, 1, 0):
+                winner = winner.masked_fill(corners[index] == z, index + 1)
+            winner = winner.masked_fill(z <= 0, 0)
+    else:
+        z = a
+        if learn:
+            winner = (a > 0).to(torch.uint8)
+    z = z.relu()
+    return z, winner, z.mean((1, 2), dtype=wide)
 
 
 def _place(spread: Tensor, code: Tensor, pool: bool) -> Tensor:

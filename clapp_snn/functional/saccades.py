@@ -52,24 +52,27 @@ def draw_saccades(
     landing: list[list[Tensor]] = [[] for _ in objective.distances]
     fixation = []
     for stream in generators:
-        where = {"generator": stream, "device": stream.device}
+
+        def randint(high: int, *size: int, stream: torch.Generator = stream) -> Tensor:
+            return torch.randint(0, high, size, generator=stream, device=stream.device)
+
         if objective.time_local:
-            fixation.append(torch.randint(0, 2, (images,), **where).bool())
+            fixation.append(randint(2, images).bool())
         shared = None
         if objective.sharing == "paper":
-            shared = torch.randint(0, images, (1, images, 1), **where)
+            shared = randint(images, 1, images, 1)
         for step, distance in enumerate(objective.distances):
             rows = grid - distance
             cells = rows * images * grid
             if objective.sampling == "random":
-                drawn = torch.randint(0, cells, (cells, objective.negatives), **where)
+                drawn = randint(cells, cells, objective.negatives)
             elif objective.sampling == "local":
-                partner = torch.randint(0, images, (rows, images, grid), **where)
+                partner = randint(images, rows, images, grid)
                 drawn = _same_place(partner, rows, images, grid)
             else:
                 partner = shared
                 if partner is None:
-                    partner = torch.randint(0, images, (1, images, 1), **where)
+                    partner = randint(images, 1, images, 1)
                 drawn = _same_place(partner, rows, images, grid)
             landing[step].append(drawn)
     stacked = [torch.stack(groups).to(device) for groups in landing]

@@ -1,0 +1,1 @@
+"""Data sets and their augmentation. Knows nothing of networks."""

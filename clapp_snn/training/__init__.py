@@ -1,0 +1,1 @@
+"""Training: the loop, distribution, checkpoints, metrics and progress."""

@@ -1,0 +1,91 @@
+"""From a configuration to a network: engine, device, encoder, hierarchy."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from clapp_snn import native
+from clapp_snn.circuit.hierarchy import Hierarchy
+from clapp_snn.encoders.encoder import Encoder
+from clapp_snn.encoders.vgg import VGG6
+from clapp_snn.functional import convolution
+from clapp_snn.methods import get_method
+from clapp_snn.methods.record import Method
+from clapp_snn.training.checkpoint import load_weights
+from clapp_snn.training.config import TrainConfig
+
+
+def method_of(config: TrainConfig) -> Method:
+    """The method record, with the configuration's reading of the broadcast signal."""
+    method = get_method(config.method)
+    if config.sharing == "paper" and method.objective is not None:
+        return replace(method, objective=replace(method.objective, sharing="paper"))
+    return method
+
+
+def choose_engine(
+    config: TrainConfig, device: torch.device, explicit: bool
+) -> tuple[convolution.Engine, str]:
+    """The engine of the convolutions, and one sentence that says which and why.
+
+    `explicit`: whether the method learns by the explicit rule; back-propagation always runs on torch.
+    Raises ValueError when "native" is asked for where it cannot run.
+    """
+    if config.engine in ("torch", "compiled"):
+        return config.engine, f"convolutions: {config.engine}, as asked"
+    reasons = []
+    if device.type != "cpu":
+        reasons.append(f"the device is {device.type}")
+    if config.precision != "float32":
+        reasons.append(f"the precision is {config.precision}")
+    if not reasons and not native.available():
+        reasons.append(native.why_unavailable())
+    if config.engine == "native" and reasons:
+        raise ValueError(f"engine='native' cannot run: {'; '.join(reasons)}.")
+    if not explicit and not reasons:
+        return "native", "convolutions: torch with back-propagation, native kernels for probes"
+    if reasons:
+        return "torch", f"convolutions: torch (no native kernels: {'; '.join(reasons)})"
+    return "native", "convolutions: native kernels"
+
+
+def build_hierarchy(
+    config: TrainConfig, device: torch.device, classes: int
+) -> tuple[Hierarchy, str]:
+    """A freshly initialised network on `device`, and the sentence of `choose_engine`."""
+    method = method_of(config)
+    encoder = Encoder(VGG6, config.width, in_channels=3 if config.color else 1)
+    hierarchy = Hierarchy(encoder, method, classes)
+    hierarchy.reset_parameters(config.seed)
+    encoder.engine, sentence = choose_engine(config, device, method.explicit)
+    encoder.precision = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    return hierarchy.to(device), sentence
+
+
+def load_encoder(config: TrainConfig, weights: str | Path, device: torch.device) -> Encoder:
+    """The encoder of a run with weights from a checkpoint, a run folder or a .safetensors file.
+
+    Raises ValueError when the weights belong to another architecture, CheckpointError when they cannot be
+    read.
+    """
+    encoder = random_encoder(config, device)
+    found = {
+        name.removeprefix("encoder."): tensor
+        for name, tensor in load_weights(weights).items()
+        if name.startswith("encoder.")
+    }
+    wanted = encoder.state_dict()
+    if set(found) != set(wanted) or any(found[k].shape != wanted[k].shape for k in wanted):
+        raise ValueError(
+            f"The weights in {weights} do not fit a VGG-6 of width {config.width:g} with "
+            f"{encoder.in_channels} input channel(s); use the configuration they were trained with."
+        )
+    encoder.load_state_dict(found)
+    return encoder
+
+
+def random_encoder(config: TrainConfig, device: torch.device) -> Encoder:
+    """The encoder as the run started it: same seed, no learning."""
+    hierarchy, _ = build_hierarchy(config, device, classes=10)
+    return hierarchy.encoder.requires_grad_(False)

@@ -1,0 +1,274 @@
+"""The training loop: progress, metrics, checkpoints, exact resume, clean stop."""
+
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from clapp_snn.circuit.hierarchy import Hierarchy, SaccadeStream
+from clapp_snn.stimuli.record import Dataset, Split
+from clapp_snn.training.adam_state import flatten_adam, restore_adam
+from clapp_snn.training.batches import Batches, Plan
+from clapp_snn.training.build import build_hierarchy
+from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from clapp_snn.training.config import FILE as CONFIG_FILE
+from clapp_snn.training.config import TrainConfig, read_config, require_same, write_config
+from clapp_snn.training.distributed import World
+from clapp_snn.training.environment import describe_environment, record_environment
+from clapp_snn.training.interrupt import StopFlag, stop_on_signal
+from clapp_snn.training.learner import (
+    AreaReport,
+    Learner,
+    average_reports,
+    make_learner,
+    optimizer_names,
+)
+from clapp_snn.training.logbook import Logbook
+from clapp_snn.training.progress import TrainingProgress
+from clapp_snn.training.score_histogram import ScoreHistogram
+
+DIVERGED = 1e6
+
+
+class DivergenceError(RuntimeError):
+    """A loss became NaN, infinite or absurdly large."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a run stands: its folder, steps done, steps asked for, and whether a signal stopped it."""
+
+    folder: Path
+    step: int
+    total: int
+    interrupted: bool
+
+
+def total_steps(config: TrainConfig, plan: Plan, published_epochs: int) -> int:
+    """Number of steps that epochs or steps of the configuration amount to."""
+    if config.steps is not None:
+        return config.steps
+    epochs = published_epochs if config.epochs is None else config.epochs
+    return epochs * plan.steps_per_epoch
+
+
+def train(
+    config: TrainConfig,
+    dataset: Dataset,
+    world: World,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+) -> TrainResult:
+    """Train as configured and leave everything in the run's folder.
+
+    Raises:
+        FileExistsError: the folder holds a run and `resume` is off.
+        FileNotFoundError: `resume` is on and there is no run.
+        ValueError: the configuration or the data differ from those of the run that is resumed.
+        DivergenceError: a loss is not finite; names area and step.
+        OSError: a checkpoint could not be written; earlier ones are kept.
+    """
+    run = _Run(config, dataset, world, resume=resume, quiet=quiet)
+    return run.go()
+
+
+class _Run:
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset, world: World, *, resume: bool, quiet: bool
+    ) -> None:
+        self.config, self.dataset, self.world, self.quiet = config, dataset, world, quiet
+        self.folder = config.folder()
+        self._open_folder(resume)
+        self.hierarchy, sentence = build_hierarchy(config, world.device, len(dataset.class_names))
+        method = self.hierarchy.method
+        supervised = method.task == "supervised"
+        self.split: Split = dataset.train if supervised else dataset.unlabeled
+        self.plan = Plan(
+            len(self.split),
+            config.batch,
+            config.images_in_group,
+            world.rank,
+            world.size,
+            config.seed,
+        )
+        self.total = 0 if method.task == "none" else total_steps(config, self.plan, method.epochs)
+        self.learner: Learner = make_learner(
+            self.hierarchy, config.learning_rate, config.images_in_group, world
+        )
+        self.histogram = ScoreHistogram(
+            len(method.splits), self.hierarchy.encoder.architecture.grid
+        )
+        self.recent: list[Tensor] = []
+        self.seconds = 0.0
+        self.start = self._restore() if resume else 0
+        self._say(
+            f"{method.title} on {dataset.name}: {len(self.split)} images, width {config.width:g}, "
+            f"{self.total} steps of {self.plan.global_batch} images on {world.device}, {sentence}"
+        )
+
+    def _open_folder(self, resume: bool) -> None:
+        exists = (self.folder / CONFIG_FILE).exists()
+        if resume and not exists:
+            raise FileNotFoundError(f"{self.folder} holds no run to resume; leave out --resume.")
+        if exists and not resume:
+            raise FileExistsError(
+                f"{self.folder} already holds a run; continue it with --resume, or choose another --out."
+            )
+        if resume:
+            require_same(read_config(self.folder), self.config)
+
+    def _restore(self) -> int:
+        if not list_checkpoints(self.folder / "checkpoints"):
+            return 0
+        checkpoint = load_checkpoint(self.folder)
+        state = checkpoint.state
+        if state["data"] != self.dataset.fingerprint:
+            raise ValueError(
+                f"The data at {self.config.data} are not the data this run has learned from; restore them "
+                "or start a new run."
+            )
+        if state["processes"] != self.world.size:
+            raise ValueError(
+                f"The run was made by {state['processes']} process(es), this is {self.world.size}; resume "
+                "with the same number."
+            )
+        self.hierarchy.load_state_dict(checkpoint.model)
+        restore_adam(self.learner.optimizers, optimizer_names(self.hierarchy), checkpoint.optimizer)
+        self.recent = [torch.tensor(row) for row in state["recent"]]
+        self.seconds = state["seconds"]
+        return checkpoint.step
+
+    def go(self) -> TrainResult:
+        main = self.world.is_main
+        if main:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_config(self.folder, self.config)
+            record_environment(
+                self.folder,
+                describe_environment(self.config.seed, [Path(sys.argv[0]).name, *sys.argv[1:]]),
+            )
+        self.world.broadcast_state(self.hierarchy.state_dict())
+        modules = len(self.hierarchy.method.splits)
+        columns = ["step", "epoch", "images", "seconds", "images_per_second"]
+        columns += [f"loss_{m + 1}" for m in range(modules)]
+        columns += [f"gate_{m + 1}" for m in range(modules)]
+        resumed = self.start if (self.folder / "metrics.csv").exists() else None
+        with (
+            Logbook(self.folder, columns, resume_step=resumed, rank=self.world.rank) as logbook,
+            TrainingProgress(
+                self.total, start=self.start, quiet=self.quiet or not main
+            ) as progress,
+            stop_on_signal() as stop,
+        ):
+            return self._learn(logbook, progress, stop)
+
+    def _learn(self, logbook: Logbook, progress: TrainingProgress, stop: StopFlag) -> TrainResult:
+        config = self.config
+        crop = self.hierarchy.encoder.architecture.image
+        batches = Batches(self.split, self.plan, crop, not config.color, self.world.device)
+        every = config.checkpoint_every or self.plan.steps_per_epoch
+        if self.start == 0:
+            self._save(0)
+        done, began = self.start, time.monotonic()
+        for step, images, labels in batches.between(self.start, self.total):
+            reports = self.learner.step(images, labels, self._streams(step))
+            done = step + 1
+            self.recent.append(torch.cat(average_reports(reports, self.world)))
+            logging = done % config.log_every == 0 or done == self.total
+            if logging or self.world.device.type == "cpu":
+                self._require_finite(done)
+            if logging:
+                self._log(logbook, progress, reports, done, time.monotonic() - began)
+            stopping = self.world.any(stop.requested)
+            if done % every == 0 or done == self.total or stopping:
+                self._require_finite(done)
+                self._save(done, time.monotonic() - began)
+                logbook.sync()
+            if stopping:
+                break
+        interrupted = done < self.total
+        if interrupted:
+            self._say(f"Stopped at step {done} of {self.total}; continue with --resume.")
+        return TrainResult(self.folder, done, self.total, interrupted)
+
+    def _streams(self, step: int) -> SaccadeStream:
+        def streams(module: int, loss: int) -> list[torch.Generator]:
+            return self.plan.streams(step, "saccade", module, loss)
+
+        return streams
+
+    def _log(
+        self,
+        logbook: Logbook,
+        progress: TrainingProgress,
+        reports: list[AreaReport],
+        step: int,
+        elapsed: float,
+    ) -> None:
+        values = torch.stack(self.recent).mean(0).tolist()
+        images = len(self.recent) * self.plan.global_batch
+        self.recent = []
+        modules = len(values) // 2
+        losses, gates = values[:modules], values[modules:]
+        self.histogram.add(reports)
+        progress.update(step, images, losses, gates)
+        row: dict[str, float] = {
+            "step": step,
+            "epoch": step / self.plan.steps_per_epoch,
+            "images": step * self.plan.global_batch,
+            "seconds": self.seconds + elapsed,
+            "images_per_second": progress.images_per_second,
+        }
+        row |= {f"loss_{m + 1}": loss for m, loss in enumerate(losses)}
+        row |= {f"gate_{m + 1}": gate for m, gate in enumerate(gates)}
+        logbook.write(row)
+
+    def _require_finite(self, step: int) -> None:
+        """Look at all losses since the last look; on a GPU this is the only place that waits for it."""
+        modules = len(self.hierarchy.method.splits)
+        for back, row in enumerate(reversed(self.recent)):
+            for module, loss in enumerate(row[:modules].tolist()):
+                if not math.isfinite(loss) or abs(loss) > DIVERGED:
+                    raise DivergenceError(
+                        f"Area {module + 1} diverged at step {step - back}: its loss is {loss:g}. The last "
+                        f"checkpoint in {self.folder} is from before; try a lower --learning_rate."
+                    )
+            if self.world.device.type == "cpu":
+                return
+
+    def _save(self, step: int, elapsed: float = 0.0) -> None:
+        if not self.world.is_main:
+            return
+        save_checkpoint(
+            self.folder / "checkpoints",
+            step,
+            self.hierarchy.state_dict(),
+            flatten_adam(self.learner.optimizers, optimizer_names(self.hierarchy)),
+            {
+                "data": self.dataset.fingerprint,
+                "processes": self.world.size,
+                "recent": [row.tolist() for row in self.recent],
+                "seconds": self.seconds + elapsed,
+                "epoch": step / self.plan.steps_per_epoch,
+            },
+            keep=self.config.keep,
+            milestones=self.config.milestones,
+        )
+        if step > 0 and self.hierarchy.method.task == "contrast":
+            self.histogram.write(self.folder)
+
+    def _say(self, text: str) -> None:
+        if self.world.is_main and not self.quiet:
+            print(text, flush=True)
+
+
+def trained_hierarchy(folder: str | Path, device: torch.device, classes: int) -> Hierarchy:
+    """The network of a run with its newest weights."""
+    hierarchy, _ = build_hierarchy(read_config(folder), device, classes)
+    hierarchy.load_state_dict(load_checkpoint(folder).model)
+    return hierarchy
