@@ -9,9 +9,7 @@ import hashlib
 import torch
 
 
-def generator(
-    seed: int, *key: str | int, device: torch.device | str = "cpu"
-) -> torch.Generator:
+def generator(seed: int, *key: str | int, device: torch.device | str = "cpu") -> torch.Generator:
     """A `torch.Generator` on `device`, seeded by a hash of the master seed and the key parts.
 
     Streams with different keys are independent for all practical purposes (BLAKE2b, 63 bits).

@@ -72,8 +72,9 @@ def respond(
     if engine == "native":
         from clapp_snn import native
 
-        output, code, feature = native.conv_forward(x, weight, bias, pool, code=learn)
-        return Response(output, code, feature)
+        full, winners, mean = native.conv_forward(x, weight, bias, pool, code=learn)
+        assert full is not None
+        return Response(full, winners, mean)
     side = 2 if pool else 1
     shape = (x.shape[0], x.shape[1] // side, x.shape[2] // side, weight.shape[0])
     output = x.new_empty(shape)

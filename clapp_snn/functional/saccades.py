@@ -70,10 +70,8 @@ def draw_saccades(
                 partner = randint(images, rows, images, grid)
                 drawn = _same_place(partner, rows, images, grid)
             else:
-                partner = shared
-                if partner is None:
-                    partner = randint(images, 1, images, 1)
-                drawn = _same_place(partner, rows, images, grid)
+                one = randint(images, 1, images, 1) if shared is None else shared
+                drawn = _same_place(one, rows, images, grid)
             landing[step].append(drawn)
     stacked = [torch.stack(groups).to(device) for groups in landing]
     return Draw(stacked, torch.stack(fixation).to(device) if fixation else None)

@@ -40,12 +40,14 @@ class DivergenceError(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a run stands: its folder, steps done, steps asked for, and whether a signal stopped it."""
+    """Where a run stands: its folder, steps done, steps asked for, whether a signal stopped it, and whether
+    this process is the one that writes."""
 
     folder: Path
     step: int
     total: int
     interrupted: bool
+    is_main: bool
 
 
 def total_steps(config: TrainConfig, plan: Plan, published_epochs: int) -> int:
@@ -194,7 +196,7 @@ class _Run:
         interrupted = done < self.total
         if interrupted:
             self._say(f"Stopped at step {done} of {self.total}; continue with --resume.")
-        return TrainResult(self.folder, done, self.total, interrupted)
+        return TrainResult(self.folder, done, self.total, interrupted, self.world.is_main)
 
     def _streams(self, step: int) -> SaccadeStream:
         def streams(module: int, loss: int) -> list[torch.Generator]:

@@ -1,0 +1,185 @@
+"""The command line `clapp-snn`: options come from the typed records of each command."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+
+from clapp_snn.commands.options import DataOptions, FigureOptions, ProbeOptions
+from clapp_snn.evaluation.finetune import FinetuneSettings
+from clapp_snn.native import NativeUnavailable
+from clapp_snn.training.checkpoint import CheckpointError
+from clapp_snn.training.config import TrainConfig
+from clapp_snn.training.loop import DivergenceError
+
+EXPECTED = (ValueError, OSError, CheckpointError, DivergenceError, NativeUnavailable)
+INTERRUPTED = 130
+
+
+def add_data_arguments(parser: ArgumentParser) -> None:
+    """Switches of `DataOptions`."""
+    parser.add_argument("--download", action="store_true", help="fetch STL-10 if it is not there")
+    parser.add_argument(
+        "--skip_unreadable", action="store_true", help="leave out image files that cannot be read"
+    )
+
+
+def _train_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Learn from images; everything goes into the run's folder.")
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
+    parser.add_class_arguments(TrainConfig)
+    add_data_arguments(parser)
+    parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
+    parser.add_argument("--quiet", action="store_true", help="no progress display")
+    return parser
+
+
+def _run_parser(description: str, *records: type) -> ArgumentParser:
+    parser = ArgumentParser(description=description)
+    parser.add_argument("run", type=str, help="folder of a run")
+    for record in records:
+        parser.add_class_arguments(record)
+    return parser
+
+
+def _finetune_parser() -> ArgumentParser:
+    parser = _run_parser(
+        "Learned weights as the start of supervised training, against a fresh start.",
+        FinetuneSettings,
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", type=Literal["auto", "cpu", "cuda"], default="auto")
+    return parser
+
+
+def _info_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Methods, network, machine, data or a run, in plain text.")
+    parser.add_argument(
+        "topic",
+        type=str,
+        nargs="?",
+        default="machine",
+        help="methods, network, machine, a run folder, or what --data takes",
+    )
+    parser.add_argument("--width", type=float, default=1.0, help="for `info network`")
+    return parser
+
+
+def _demo_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="The main job on embedded photographs, in a few minutes.")
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run")
+    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--force", action="store_true", help="replace an earlier demo")
+    return parser
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of all sub-commands."""
+    parser = ArgumentParser(
+        prog="clapp-snn",
+        description="CLAPP: contrastive, local and predictive plasticity (Illing et al., NeurIPS 2021).",
+    )
+    commands = parser.add_subcommands(required=True, dest="command")
+    commands.add_subcommand("demo", _demo_parser(), help="train, probe, draw, report: embedded data")
+    commands.add_subcommand("train", _train_parser(), help="train a network")
+    commands.add_subcommand(
+        "probe",
+        _run_parser("Read out every layer, beside random init and pixels.", ProbeOptions),
+        help="read out every layer of a run",
+    )
+    commands.add_subcommand("finetune", _finetune_parser(), help="supervised training from a run")
+    commands.add_subcommand(
+        "figures", _run_parser("Draw every figure of a run.", FigureOptions), help="draw a run"
+    )
+    commands.add_subcommand(
+        "report", _run_parser("Write report.html."), help="one self-contained HTML page of a run"
+    )
+    commands.add_subcommand("info", _info_parser(), help="methods, network, machine, data, a run")
+    return parser
+
+
+def _pick(record: type, options: Namespace) -> Any:
+    return record(**{name: options[name] for name in record.__dataclass_fields__})
+
+
+def _train(options: Namespace) -> int:
+    from clapp_snn.commands.train import train
+
+    config, data = _pick(TrainConfig, options), _pick(DataOptions, options)
+    result = train(config, data, resume=options.resume, quiet=options.quiet)
+    print(f"{result.folder}: step {result.step} of {result.total}")
+    return INTERRUPTED if result.interrupted else 0
+
+
+def _probe(options: Namespace) -> int:
+    from clapp_snn.commands.probe import probe
+
+    probe(options.run, _pick(ProbeOptions, options))
+    return 0
+
+
+def _finetune(options: Namespace) -> int:
+    from clapp_snn.commands.finetune import finetune
+
+    finetune(options.run, _pick(FinetuneSettings, options), options.seed, options.device)
+    return 0
+
+
+def _figures(options: Namespace) -> int:
+    from clapp_snn.commands.figures import draw_figures
+
+    for path in draw_figures(options.run, _pick(FigureOptions, options)):
+        print(path)
+    return 0
+
+
+def _report(options: Namespace) -> int:
+    from clapp_snn.report.html import write_report
+
+    print(write_report(options.run))
+    return 0
+
+
+def _info(options: Namespace) -> int:
+    from clapp_snn.commands.info import info
+
+    print(info(options.topic, options.width))
+    return 0
+
+
+def _demo(options: Namespace) -> int:
+    from clapp_snn.commands.demo import demo
+
+    return demo(options.out, options.steps, options.seed, force=options.force)
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "demo": _demo,
+    "train": _train,
+    "probe": _probe,
+    "finetune": _finetune,
+    "figures": _figures,
+    "report": _report,
+    "info": _info,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; an expected failure is one line on stderr and exit status 1."""
+    options = build_parser().parse_args(None if arguments is None else list(arguments))
+    command = options.command
+    try:
+        return COMMANDS[command](options[command])
+    except EXPECTED as error:
+        print(f"clapp-snn {command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"clapp-snn {command}: stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""`clapp-snn finetune`: learned weights as the start of supervised training, against a fresh start."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from clapp_snn.commands.train import data_of, device_of
+from clapp_snn.evaluation.finetune import (
+    FinetuneRow,
+    FinetuneSettings,
+    finetune_text,
+    write_finetune,
+)
+from clapp_snn.evaluation.finetune import finetune as run_finetune
+from clapp_snn.evaluation.interfaces import standard_views
+from clapp_snn.training.build import load_encoder, random_encoder
+from clapp_snn.training.config import read_config
+
+FILE = "finetune.csv"
+
+
+def finetune(
+    run: str | Path,
+    settings: FinetuneSettings | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> list[FinetuneRow]:
+    """Train the whole network with labels, once from the run's weights and once from scratch.
+
+    Back-propagation, for the transfer that the paper's discussion proposes. Writes run/finetune.csv.
+    """
+    folder, config = Path(run), read_config(run)
+    where = device_of(device)
+    starts = {
+        "learned": load_encoder(config, folder, where),
+        "scratch": random_encoder(config, where),
+    }
+    views = standard_views(starts["scratch"].architecture.image, grey=not config.color)
+    rows = run_finetune(starts, data_of(config), views, seed, settings, where, progress=True)
+    write_finetune(folder / FILE, rows)
+    say(finetune_text(rows))
+    return rows

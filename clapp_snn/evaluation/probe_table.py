@@ -1,0 +1,202 @@
+"""Probe results: rows, the file `probe.csv`, and the table printed per layer."""
+
+import csv
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from clapp_snn.evaluation.scores import LayerScore
+from clapp_snn.files import atomic_path
+
+
+@dataclass(frozen=True)
+class ProbeRow:
+    """One accuracy (percent): a protocol, an encoder, a layer (0 = pixels), a seed.
+
+    `low` and `high` bound the 95 % interval; `top5` is None where a probe has no ranking.
+    """
+
+    protocol: str
+    encoder: str
+    layer: int
+    seed: int
+    accuracy: float
+    n_test: int
+    top5: float | None = None
+    note: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    @staticmethod
+    def of(score: LayerScore, protocol: str, encoder: str, seed: int) -> "ProbeRow":
+        """The row of a measured layer."""
+        return ProbeRow(protocol=protocol, encoder=encoder, seed=seed, **asdict(score))
+
+
+@dataclass(frozen=True)
+class LayerMean:
+    """Accuracy of a layer over the seeds, in percent.
+
+    With one seed the interval is that seed's 95 % interval; with more it spans mean - sd to mean + sd.
+    """
+
+    layer: int
+    accuracy: float
+    low: float
+    high: float
+    seeds: int
+
+
+@dataclass
+class ProbeTable:
+    """Rows in the order they were measured; a row measured again replaces the old one."""
+
+    rows: list[ProbeRow] = field(default_factory=list)
+
+    def append(self, row: ProbeRow) -> None:
+        """Add a row, or replace the one of the same protocol, encoder, layer and seed."""
+        key = (row.protocol, row.encoder, row.layer, row.seed)
+        kept = [r for r in self.rows if (r.protocol, r.encoder, r.layer, r.seed) != key]
+        self.rows = [*kept, row]
+
+    def extend(self, rows: Iterable[ProbeRow]) -> None:
+        """Append several rows."""
+        for row in rows:
+            self.append(row)
+
+    @property
+    def protocols(self) -> list[str]:
+        """Protocols present, in order of appearance."""
+        return list(dict.fromkeys(row.protocol for row in self.rows))
+
+    def encoders(self, protocol: str) -> list[str]:
+        """Encoders measured with a protocol, raw pixels last."""
+        found = dict.fromkeys(row.encoder for row in self.rows if row.protocol == protocol)
+        return sorted(found, key=lambda name: name == "pixels")
+
+    def layer_means(self, protocol: str, encoder: str) -> list[LayerMean]:
+        """Mean accuracy and spread per layer over all seeds, ordered by layer."""
+        chosen = [r for r in self.rows if (r.protocol, r.encoder) == (protocol, encoder)]
+        return [
+            _mean([row for row in chosen if row.layer == layer])
+            for layer in sorted({row.layer for row in chosen})
+        ]
+
+    def write(self, path: Path) -> None:
+        """Write `probe.csv` atomically."""
+        with (
+            atomic_path(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, [f.name for f in fields(ProbeRow)])
+            writer.writeheader()
+            for row in self.rows:
+                writer.writerow(asdict(row))
+
+    @staticmethod
+    def read(path: Path) -> "ProbeTable":
+        """Read `probe.csv`.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: naming the line that is no probe result.
+        """
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path} does not exist: run `clapp-snn probe` on the run first."
+            )
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = {"protocol", "encoder", "layer", "seed", "accuracy", "n_test"} - set(
+                reader.fieldnames or ()
+            )
+            if missing:
+                raise ValueError(f"{path} has no column {', '.join(sorted(missing))}.")
+            table = ProbeTable()
+            for record in reader:
+                try:
+                    table.append(_parse(record))
+                except (TypeError, ValueError) as error:
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}, is no probe result: {error}."
+                    ) from error
+        return table
+
+    def text(self, paper: Mapping[str, float] | None = None) -> str:
+        """The tables as plain text, one block a protocol; `paper` adds its numbers beneath, for reference.
+
+        The paper gives one number a method (STL-10, its own protocol), not one a layer.
+        """
+        blocks = [self._block(protocol) for protocol in self.protocols]
+        if paper:
+            numbers = ", ".join(f"{name} {value:g}" for name, value in paper.items())
+            blocks.append(f"For reference, the paper on STL-10 (one number a method, %): {numbers}")
+        return "\n\n".join(blocks) + "\n" if blocks else "No probe results.\n"
+
+    def _block(self, protocol: str) -> str:
+        names = self.encoders(protocol)
+        means = {name: {m.layer: m for m in self.layer_means(protocol, name)} for name in names}
+        layers = sorted({layer for name in names for layer in means[name] if layer > 0})
+        rows = [r for r in self.rows if r.protocol == protocol]
+        seeds = max(m.seeds for name in names for m in means[name].values())
+        spread = f"± sd over {seeds} seeds" if seeds > 1 else "± half the 95 % interval"
+        width = max(len(name) for name in [*names, "accuracy %"])
+        header = " ".join([" " * width, *(f"{f'layer {layer}':>11}" for layer in layers)])
+        lines = [f"{protocol} probe ({'; '.join(_notes(rows))}; {_tests(rows)}; {spread})", header]
+        for name in names:
+            if name == "pixels":
+                lines.append(f"{name:<{width}} {_cell(means[name].get(0))}")
+            else:
+                cells = " ".join(_cell(means[name].get(layer)) for layer in layers)
+                lines.append(f"{name:<{width}} {cells}")
+        return "\n".join(lines)
+
+
+def _notes(rows: list[ProbeRow]) -> list[str]:
+    return list(dict.fromkeys(row.note for row in rows if row.note))
+
+
+def _tests(rows: list[ProbeRow]) -> str:
+    return " or ".join(f"{n}" for n in sorted({row.n_test for row in rows})) + " test images"
+
+
+def _cell(mean: LayerMean | None) -> str:
+    if mean is None:
+        return f"{'-':>11}"
+    return f"{mean.accuracy:5.1f} ±{(mean.high - mean.low) / 2:4.1f}"
+
+
+def _mean(rows: list[ProbeRow]) -> LayerMean:
+    values = [row.accuracy for row in rows]
+    mean = statistics.fmean(values)
+    if len(rows) > 1:
+        spread = statistics.stdev(values)
+        return LayerMean(rows[0].layer, mean, mean - spread, mean + spread, len(rows))
+    low, high = rows[0].low, rows[0].high
+    return LayerMean(
+        rows[0].layer, mean, mean if low is None else low, mean if high is None else high, 1
+    )
+
+
+def _parse(record: Mapping[str, str | None]) -> ProbeRow:
+    def number(name: str) -> float | None:
+        value = record.get(name)
+        return float(value) if value else None
+
+    accuracy = number("accuracy")
+    if accuracy is None or not math.isfinite(accuracy):
+        raise ValueError("accuracy is missing or not finite")
+    return ProbeRow(
+        protocol=record["protocol"] or "",
+        encoder=record["encoder"] or "",
+        layer=int(record["layer"] or ""),
+        seed=int(record["seed"] or ""),
+        accuracy=accuracy,
+        n_test=int(record["n_test"] or ""),
+        top5=number("top5"),
+        note=record.get("note") or "",
+        low=number("low"),
+        high=number("high"),
+    )

@@ -1,0 +1,225 @@
+"""The convolution layers of VGG-6 on many small channels-last patches, and their local updates.
+
+Forward and update go through Winograd's F(4x4, 3x3) (Lavin & Gray 2016, arXiv:1509.09308), for maps
+of 2x2 through the nine-product Toeplitz identity, and for up to 4 input channels through one
+product over the taps; bias, ReLU, pooling, codes and features are part of the output transform. See
+`tiles.c`, `pair.c`, `taps.c` and, for the blocking, `conv.c`.
+"""
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from clapp_snn.native.build import library
+
+_LOCK = threading.Lock()  # the working memory is shared
+
+
+ForwardResult = tuple[
+    Float[Tensor, "patch outrow outcol output"] | None,
+    UInt8[Tensor, "patch outrow outcol output"] | None,
+    Float[Tensor, "patch output"],
+]
+
+
+class _Plan(ctypes.Structure):
+    _fields_ = [
+        ("block", ctypes.c_int),
+        ("group", ctypes.c_int),
+        ("together", ctypes.c_int),
+    ]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of one layer: `rows` of a product come from one patch, `depth` is their length."""
+
+    patches: int
+    height: int
+    width: int
+    inputs: int
+    outputs: int
+    pool: bool
+
+    @property
+    def products(self) -> int:
+        """The number of matrix products of the layer's scheme (`prepare` in conv.c)."""
+        if self.inputs <= 4:
+            return 1
+        return 9 if self.height == self.width == 2 else 36
+
+    @property
+    def rows(self) -> int:
+        if self.products == 1:
+            return self.height * self.width
+        return 1 if self.products == 9 else -(-self.height // 4) * -(-self.width // 4)
+
+    @property
+    def depth(self) -> int:
+        return self.inputs * (9 if self.products == 1 else 1)
+
+    @property
+    def output_map(self) -> tuple[int, int]:
+        return (self.height // 2, self.width // 2) if self.pool else (self.height, self.width)
+
+
+CACHE_FLOATS = 96 * 1024  # what a thread's block may fill: three quarters of a 512 KiB cache
+SMALL_WEIGHTS = 1 << 19  # transformed weights (floats) that threads may stream apart
+ROWS_TOGETHER = 192  # rows of a product that repay fetching large weights once
+
+
+def _forward_plan(shape: Shape, threads: int) -> _Plan:
+    if shape.products == 1:
+        return _Plan(1, 1, 0)
+    weights = shape.products * shape.depth * shape.outputs
+    if weights <= SMALL_WEIGHTS or threads == 1:
+        row = shape.products * (shape.depth + 16)
+        rows = max(24, CACHE_FLOATS // row) if weights <= SMALL_WEIGHTS else ROWS_TOGETHER
+        block = max(1, round(rows / shape.rows))
+        return _Plan(block, block, 0)
+    block = max(1, ROWS_TOGETHER // shape.rows)
+    return _Plan(block, max(1, block // 2), 1)
+
+
+def _update_plan(shape: Shape, threads: int) -> _Plan:
+    if shape.products == 1:
+        return _Plan(1, 1, 0)
+    weights = shape.products * shape.depth * shape.outputs
+    if weights <= SMALL_WEIGHTS:
+        row = shape.products * (shape.depth + shape.outputs)
+        rows = max(32, CACHE_FLOATS // row)
+        return _Plan(max(1, round(rows / shape.rows)), 1, 0)
+    return _Plan(max(1, 2 * ROWS_TOGETHER // shape.rows), 1, 1)
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...] | int, dtype: torch.dtype) -> None:
+    """Raise a ValueError unless `tensor` is what the C code takes; an int stands for a rank."""
+    rank = shape if isinstance(shape, int) else len(shape)
+    if tensor.dtype != dtype:
+        raise ValueError(f"{name} has to be {dtype}, not {tensor.dtype}.")
+    if tensor.device.type != "cpu":
+        raise ValueError(f"{name} has to be on the CPU, not on {tensor.device}.")
+    if tensor.ndim != rank:
+        raise ValueError(f"{name} has to have {rank} dimensions, not shape {tuple(tensor.shape)}.")
+    if not isinstance(shape, int) and tuple(tensor.shape) != shape:
+        raise ValueError(f"{name} has to have shape {shape}, not {tuple(tensor.shape)}.")
+    if not tensor.is_contiguous():
+        raise ValueError(f"{name} has to be contiguous; call .contiguous() on it.")
+
+
+def empty(size: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a new tensor on huge pages where the system has them.
+
+    First touching the pages of a big tensor takes longer than a small layer's arithmetic: reuse big
+    tensors (`into` of `conv_forward`), and make new ones with this.
+    """
+    tensor = torch.empty(size, dtype=dtype)
+    library().clapp_use_huge_pages(_pointer(tensor), ctypes.c_size_t(tensor.nbytes))
+    return tensor
+
+
+def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def _layer(x: Tensor, outputs: int, pool: bool) -> Shape:
+    _check("x", x, 4, torch.float32)
+    shape = Shape(*x.shape, outputs, bool(pool))
+    if min(shape.height, shape.width) < (2 if pool else 1) or shape.inputs < 1 or outputs < 1:
+        raise ValueError(
+            f"Maps of shape {tuple(x.shape)} (patch, row, col, channel) with {outputs} outputs are "
+            f"too small for a convolution{' with 2x2 pooling' if pool else ''}."
+        )
+    return shape
+
+
+def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None) -> None:
+    function = getattr(library(), name)
+    sizes = (shape.height, shape.width, shape.inputs, shape.outputs, int(shape.pool))
+    with _LOCK:
+        failed = function(
+            *(_pointer(tensor) for tensor in tensors),
+            ctypes.c_long(shape.patches),
+            *(ctypes.c_int(size) for size in sizes),
+            ctypes.c_int(torch.get_num_threads()),
+            ctypes.byref(plan),
+        )
+    if failed:
+        raise MemoryError("There is not enough memory for the working space of the native engine.")
+
+
+def conv_forward(
+    x: Float[Tensor, "patch row col input"],
+    weight: Float[Tensor, "output input 3 3"],
+    bias: Float[Tensor, " output"],
+    pool: bool,
+    code: bool = True,
+    output: bool = True,
+    into: ForwardResult | None = None,
+) -> ForwardResult:
+    """Return (output, code, feature) of `maxpool(relu(conv(x) + bias))`, all float32 on the CPU.
+
+    The convolution is 3x3 with stride 1 and zero padding 1. `code` tells where the output comes
+    from: with pooling (2x2, stride 2) 0 if the output is 0, else 1 + the row-major place of the
+    first maximum in its window; without pooling 1 where the output is positive. `feature` is the
+    mean of the output over its map. `code=False` and `output=False` return None instead and save
+    the writing. `into`, an earlier result for the same sizes, is overwritten and returned instead
+    of new tensors, which saves much time in loops. Gradients are not recorded.
+
+    Raises:
+        ValueError: if a tensor has the wrong type, shape or memory layout.
+        NativeUnavailable: if the engine cannot be compiled.
+    """
+    shape = _layer(x, weight.shape[0] if weight.ndim else 0, pool)
+    _check("weight", weight, (shape.outputs, shape.inputs, 3, 3), torch.float32)
+    _check("bias", bias, (shape.outputs,), torch.float32)
+    size = (shape.patches, *shape.output_map, shape.outputs)
+    if into is None:
+        into = (
+            empty(size) if output else None,
+            empty(size, torch.uint8) if code else None,
+            torch.empty(shape.patches, shape.outputs),
+        )
+    y, codes, feature = into
+    if y is not None:
+        _check("the output in into", y, size, torch.float32)
+    if codes is not None:
+        _check("the code in into", codes, size, torch.uint8)
+    _check("the feature in into", feature, (shape.patches, shape.outputs), torch.float32)
+    plan = _forward_plan(shape, torch.get_num_threads())
+    _call("clapp_conv_forward", shape, plan, x, weight, bias, y, codes, feature)
+    return into
+
+
+def conv_update(
+    x: Float[Tensor, "patch row col input"],
+    code: UInt8[Tensor, "patch outrow outcol output"],
+    dfeature: Float[Tensor, "patch output"],
+) -> tuple[Float[Tensor, "output input 3 3"], Float[Tensor, " output"]]:
+    """Return (dweight, dbias): how a change of weights and bias changes `sum(dfeature * feature)`.
+
+    `x` and `code` are the input and the code of `conv_forward`; pooling is recognised by their
+    sizes. The layer's delta is `dfeature / (outrow * outcol)` at the places the code points at, and
+    dweight is its correlation with the zero-padded input. Patches whose dfeature is zero cost
+    nothing.
+
+    Raises:
+        ValueError: if a tensor has the wrong type, shape or memory layout.
+        NativeUnavailable: if the engine cannot be compiled.
+    """
+    _check("dfeature", dfeature, 2, torch.float32)
+    _check("code", code, 4, torch.uint8)
+    pool = x.ndim == 4 and tuple(code.shape[1:3]) != tuple(x.shape[1:3])
+    shape = _layer(x, dfeature.shape[1], pool)
+    _check("dfeature", dfeature, (shape.patches, shape.outputs), torch.float32)
+    _check("code", code, (shape.patches, *shape.output_map, shape.outputs), torch.uint8)
+    dweight = torch.empty(shape.outputs, shape.inputs, 3, 3)
+    dbias = torch.empty(shape.outputs)
+    plan = _update_plan(shape, torch.get_num_threads())
+    _call("clapp_conv_update", shape, plan, x, code, dfeature, dweight, dbias)
+    return dweight, dbias

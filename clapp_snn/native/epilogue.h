@@ -1,0 +1,78 @@
+/* What follows the linear part in both directions: bias, ReLU, pooling, codes, features, deltas. */
+#ifndef CLAPP_EPILOGUE_H
+#define CLAPP_EPILOGUE_H
+
+#include "conv.h"
+
+typedef struct {
+    vf bias, sum; /* sum of the outputs for the feature */
+    float *y;     /* outputs of this patch from the panel's first column on, or NULL */
+    uint8_t *code;
+    int lanes;        /* valid lanes */
+    long row, col; /* distances in y and code */
+} sink;
+
+/* `lanes` is a constant VL wherever possible, so that partial vectors cost the others nothing. */
+INLINE sink sink_open(const conv *c, long patch, int column, const int lanes) {
+    const long at = patch * c->out_height * c->out_width * c->outputs + column;
+    return (sink){vload_part(c->bias + column, lanes), (vf){0}, c->y ? c->y + at : NULL,
+                  c->code ? c->code + at : NULL, lanes, (long)c->out_width * c->outputs, c->outputs};
+}
+
+INLINE void sink_close(const conv *c, const sink *s, long patch, int column) {
+    const float scale = 1.0f / (float)(c->out_height * c->out_width);
+    vstore_part(c->feature + patch * c->outputs + column, s->sum * scale, s->lanes);
+}
+
+/* Not "value > 0 ? value : 0": a NaN has to come through. */
+INLINE vf relu(vf value) { return vkeep(~(value < 0.0f), value); }
+
+INLINE void sink_put(sink *s, int row, int col, vf value, vi code) {
+    const long at = row * s->row + col * s->col;
+    const vi active = value > 0.0f;
+    value = relu(value);
+    s->sum += value;
+    if (s->y) vstore_part(s->y + at, value, s->lanes);
+    if (s->code) bstore_part(s->code + at, code & active, s->lanes);
+}
+
+INLINE void sink_single(sink *s, int row, int col, vf value) {
+    sink_put(s, row, col, value + s->bias, (vi){0} + 1);
+}
+
+/* The window's values in row-major order; the code is 1 + the place of its first maximum. */
+INLINE void sink_window(sink *s, int row, int col, vf a0, vf a1, vf a2, vf a3) {
+    const vi right = a1 > a0, right_below = a3 > a2;
+    const vf top = vpick(right, a1, a0), bottom = vpick(right_below, a3, a2);
+    const vi below = bottom > top;
+    const vi code = ipick(below, 3 - right_below, 1 - right);
+    sink_put(s, row, col, vpick(below, bottom, top) + s->bias, code);
+}
+
+typedef struct {
+    vf value;   /* dfeature / (out_height * out_width) */
+    vi counted; /* minus the number of places with a delta */
+    const uint8_t *code;
+    int lanes;
+    long row, col;
+} source;
+
+INLINE source source_open(const conv *c, long patch, int column, const int lanes) {
+    const float scale = 1.0f / (float)(c->out_height * c->out_width);
+    return (source){vload_part(c->dfeature + patch * c->outputs + column, lanes) * scale, (vi){0},
+                    c->code + patch * c->out_height * c->out_width * c->outputs + column, lanes,
+                    (long)c->out_width * c->outputs, c->outputs};
+}
+
+INLINE void source_close(const source *s, float *dbias, int column) {
+    const vf total = s->value * -__builtin_convertvector(s->counted, vf);
+    vstore(dbias + column, vload(dbias + column) + total);
+}
+
+INLINE vi source_code(source *s, int row, int col) {
+    const vi code = bload_part(s->code + row * s->row + col * s->col, s->lanes);
+    s->counted += code != 0;
+    return code;
+}
+
+#endif

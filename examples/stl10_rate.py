@@ -1,0 +1,41 @@
+"""Rate-coded CLAPP on images: learn, probe every layer, draw, report.
+
+    python examples/stl10_rate.py                                    # embedded photographs
+    python examples/stl10_rate.py --data stl10:datasets --download   # the paper's experiment
+    python examples/stl10_rate.py --method clapp --data path/to/images --width 0.25
+    torchrun --nproc-per-node 4 examples/stl10_rate.py --data stl10:datasets
+
+All options: --help. The same job as `clapp-snn train`, `probe`, `figures` and `report` in turn.
+"""
+
+from jsonargparse import ActionConfigFile, ArgumentParser
+
+from clapp_snn.cli import add_data_arguments
+from clapp_snn.commands.figures import draw_figures
+from clapp_snn.commands.options import DataOptions, ProbeOptions
+from clapp_snn.commands.probe import probe
+from clapp_snn.commands.train import train
+from clapp_snn.report.html import write_report
+from clapp_snn.training.config import TrainConfig
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--config", action=ActionConfigFile)
+    parser.add_class_arguments(TrainConfig)
+    add_data_arguments(parser)
+    parser.add_argument("--resume", action="store_true")
+    options = parser.parse_args()
+    config = TrainConfig(**{name: options[name] for name in TrainConfig.__dataclass_fields__})
+    data = DataOptions(options.download, options.skip_unreadable)
+
+    result = train(config, data, resume=options.resume)
+    if result.interrupted or not result.is_main:
+        return
+    probe(result.folder, ProbeOptions(protocols=("fast", "few-shot")))
+    draw_figures(result.folder)
+    print(f"Report: {write_report(result.folder)}")
+
+
+if __name__ == "__main__":
+    main()
