@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from clapp_snn.stimuli.photographs import open_photographs
 from clapp_snn.training import checkpoint, loop
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
@@ -25,13 +26,14 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
     assert load_checkpoint(run).step == 6
 
 
-def test_learning_moves_every_parameter_and_lowers_the_loss(tmp_path: Path) -> None:
+def test_learning_lowers_the_loss_of_every_area(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    train(tiny.config(run, steps=60, log_every=10), tiny.dataset(), tiny.SINGLE, quiet=True)
+    config = tiny.config(run, steps=60, log_every=10, width=1 / 16, batch=16, group=16)
+    train(config, open_photographs(), tiny.SINGLE, quiet=True)
     head, *rows = [line.split(",") for line in (run / "metrics.csv").read_text().split()]
     for module in range(1, 7):
         column = head.index(f"loss_{module}")
-        assert float(rows[-1][column]) < float(rows[0][column])
+        assert float(rows[-1][column]) < float(rows[0][column]) - 0.02
 
 
 def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:

@@ -1,0 +1,248 @@
+"""The native convolutions against float64 autograd, and the laws their results obey."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clapp_snn import native
+
+pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
+
+VGG6 = [
+    (16, 1, 128, False),
+    (16, 128, 256, True),
+    (8, 256, 256, False),
+    (8, 256, 512, True),
+    (4, 512, 1024, True),
+    (2, 1024, 1024, True),
+]
+ODD = [
+    (1, 16, 16, 3, 5, False),
+    (1, 16, 16, 3, 17, True),
+    (7, 5, 7, 5, 3, True),
+    (3, 2, 2, 17, 5, True),
+    (3, 2, 2, 17, 33, False),
+    (2, 1, 1, 5, 5, False),
+    (3, 6, 10, 17, 17, False),
+    (2, 9, 70, 6, 18, True),
+    (1, 2, 2, 1, 1, True),
+    (2, 3, 3, 4, 20, True),
+    (1, 40, 40, 8, 8, True),
+]
+
+
+def layer(patches, height, width, inputs, outputs, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(patches, height, width, inputs, generator=generator)
+    weight = torch.randn(outputs, inputs, 3, 3, generator=generator) / (3 * inputs**0.5)
+    bias = 0.1 * torch.randn(outputs, generator=generator)
+    dfeature = torch.randn(patches, outputs, generator=generator)
+    return x, weight, bias, dfeature
+
+
+def autograd(x, weight, bias, dfeature, pool):
+    """Output, code, feature, dweight and dbias in float64."""
+    weight = weight.double().requires_grad_()
+    bias = bias.double().requires_grad_()
+    before = F.relu(F.conv2d(x.double().permute(0, 3, 1, 2), weight, bias, padding=1))
+    output = F.max_pool2d(before, 2) if pool else before
+    feature = output.mean((2, 3))
+    (feature * dfeature.double()).sum().backward()
+    place = torch.zeros_like(output, dtype=torch.long)
+    if pool:
+        height, width = output.shape[2:]
+        corners = [(0, 0), (0, 1), (1, 0), (1, 1)]
+        window = [before[:, :, r : 2 * height : 2, c : 2 * width : 2] for r, c in corners]
+        place = torch.stack(window).argmax(0)
+    code = torch.where(output > 0, 1 + place, 0).permute(0, 2, 3, 1)
+    results = (output.permute(0, 2, 3, 1), code, feature, weight.grad, bias.grad)
+    return tuple(result.detach() for result in results)
+
+
+def difference(a, b):
+    a, b = a.double(), b.double()
+    return float((a - b).norm() / (a.norm() + b.norm()).clamp_min(1e-300))
+
+
+def compare(patches, height, width, inputs, outputs, pool):
+    x, weight, bias, dfeature = layer(patches, height, width, inputs, outputs)
+    expected = autograd(x, weight, bias, dfeature, pool)
+    output, code, feature = native.conv_forward(x, weight, bias, pool)
+    assert difference(output, expected[0]) < 2e-6
+    assert difference(feature, expected[2]) < 2e-6
+    differing = (code != expected[1]).double().mean()
+    assert differing < 1e-4  # near-ties only
+    exact = expected[1].to(torch.uint8).contiguous()
+    dweight, dbias = native.conv_update(x, exact, dfeature)
+    assert difference(dweight, expected[3]) < 2e-6
+    assert difference(dbias, expected[4]) < 2e-6
+
+
+@pytest.mark.parametrize("divisor", [8, 4])
+@pytest.mark.parametrize(("side", "inputs", "outputs", "pool"), VGG6)
+def test_layers_of_vgg6_agree_with_autograd(side, inputs, outputs, pool, divisor):
+    compare(49, side, side, max(1, inputs // divisor), outputs // divisor, pool)
+
+
+@pytest.mark.parametrize(("side", "inputs", "outputs", "pool"), VGG6)
+def test_full_width_layers_agree_with_autograd(side, inputs, outputs, pool):
+    compare(5, side, side, inputs, outputs, pool)
+
+
+@pytest.mark.parametrize("sizes", ODD)
+def test_odd_sizes_agree_with_autograd(sizes):
+    compare(*sizes)
+
+
+sizes = st.tuples(
+    st.integers(1, 9),
+    st.integers(2, 9),
+    st.integers(2, 9),
+    st.integers(1, 20),
+    st.integers(1, 40),
+    st.booleans(),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes)
+def test_any_size_agrees_with_autograd(case):
+    compare(*case)
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes, st.integers(0, 1000))
+def test_update_is_linear_in_dfeature(case, seed):
+    *shape, pool = case
+    x, weight, bias, first = layer(*shape, seed=seed)
+    second = layer(*shape, seed=seed + 1)[3]
+    code = native.conv_forward(x, weight, bias, pool)[1]
+    mixed = native.conv_update(x, code, 2.0 * first - 3.0 * second)
+    parts = zip(
+        native.conv_update(x, code, first), native.conv_update(x, code, second), strict=True
+    )
+    for whole, (a, b) in zip(mixed, parts, strict=True):
+        scale = 2 * a.abs().max() + 3 * b.abs().max() + 1e-6
+        assert float((whole - (2 * a - 3 * b)).abs().max() / scale) < 1e-5
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes, st.integers(0, 1000))
+def test_permuting_patches_permutes_results(case, seed):
+    *shape, pool = case
+    x, weight, bias, dfeature = layer(*shape, seed=seed)
+    order = torch.randperm(shape[0], generator=torch.Generator().manual_seed(seed))
+    plain = native.conv_forward(x, weight, bias, pool)
+    permuted = native.conv_forward(x[order].contiguous(), weight, bias, pool)
+    for a, b in zip(plain, permuted, strict=True):
+        assert torch.equal(a[order], b)
+    first = native.conv_update(x, plain[1], dfeature)
+    second = native.conv_update(x[order].contiguous(), permuted[1], dfeature[order].contiguous())
+    for a, b in zip(first, second, strict=True):
+        assert float((a - b).abs().max()) < 1e-5 * (1 + float(a.abs().max()))
+
+
+@pytest.fixture
+def keep_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("keep_threads")
+@pytest.mark.parametrize("side", [16, 4, 2])
+@pytest.mark.parametrize("inputs", [1, 24, 160])
+def test_any_number_of_threads_gives_the_result_reproducibly(side, inputs):
+    x, weight, bias, dfeature = layer(37, side, side, inputs, 176)
+    torch.set_num_threads(1)
+    single = native.conv_forward(x, weight, bias, True)
+    update = native.conv_update(x, single[1], dfeature)
+    for threads in (2, 3, 5):
+        torch.set_num_threads(threads)
+        output, code, feature = native.conv_forward(x, weight, bias, True)
+        assert torch.equal(output, single[0])
+        assert torch.equal(code, single[1])
+        assert torch.equal(feature, single[2])
+        first = native.conv_update(x, code, dfeature)
+        again = native.conv_update(x, code, dfeature)
+        for a, b, c in zip(update, first, again, strict=True):
+            assert torch.equal(b, c)
+            assert difference(a, b) < 1e-6
+
+
+def test_silent_patches_do_not_count():
+    x, weight, bias, dfeature = layer(20, 8, 8, 16, 16)
+    dfeature[::3] = 0
+    code = native.conv_forward(x, weight, bias, True)[1]
+    kept = dfeature.abs().sum(1) > 0
+    some = native.conv_update(x[kept], code[kept], dfeature[kept])
+    for a, b in zip(native.conv_update(x, code, dfeature), some, strict=True):
+        assert torch.equal(a, b)
+    for part in native.conv_update(x, code, torch.zeros_like(dfeature)):
+        assert float(part.abs().max()) == 0
+
+
+def test_no_patches():
+    x, weight, bias, dfeature = layer(0, 8, 8, 16, 16)
+    output, code, feature = native.conv_forward(x, weight, bias, True)
+    assert (output.shape, code.shape, feature.shape) == ((0, 4, 4, 16), (0, 4, 4, 16), (0, 16))
+    assert float(native.conv_update(x, code, dfeature)[0].abs().max()) == 0
+
+
+def test_parts_of_the_result_can_be_left_out_or_overwritten():
+    x, weight, bias, _ = layer(9, 4, 4, 24, 40)
+    full = native.conv_forward(x, weight, bias, True)
+    output, code, feature = native.conv_forward(x, weight, bias, True, code=False, output=False)
+    assert output is None
+    assert code is None
+    assert torch.equal(feature, full[2])
+    again = native.conv_forward(2 * x, weight, bias, True, into=tuple(t.clone() for t in full))
+    fresh = native.conv_forward(2 * x, weight, bias, True)
+    assert all(torch.equal(a, b) for a, b in zip(again, fresh, strict=True))
+    result = native.conv_forward(2 * x, weight, bias, True, into=full)
+    assert all(a is b for a, b in zip(result, full, strict=True))
+
+
+@pytest.mark.parametrize(("side", "inputs"), [(16, 1), (16, 8), (2, 8)])
+@pytest.mark.parametrize("where", ["x", "weight", "bias"])
+def test_a_nan_comes_through(where, side, inputs):
+    x, weight, bias, _ = layer(3, side, side, inputs, 16)
+    {"x": x, "weight": weight, "bias": bias}[where].view(-1)[0] = float("nan")
+    assert native.conv_forward(x, weight, bias, True)[2].isnan().any()
+
+
+@pytest.mark.parametrize("side", [16, 2])
+def test_working_memory_does_not_grow_with_the_patches(side):
+    sizes = []
+    for patches in (600, 1800):
+        native.release_working_memory()
+        assert native.working_memory() == 0
+        x, weight, bias, dfeature = layer(patches, side, side, 8, 8)
+        native.conv_update(x, native.conv_forward(x, weight, bias, True)[1], dfeature)
+        sizes.append(native.working_memory())
+    assert sizes[0] == sizes[1]
+
+
+def test_wrong_tensors_are_named():
+    x, weight, bias, dfeature = layer(3, 4, 4, 8, 8)
+    code = native.conv_forward(x, weight, bias, True)[1]
+    cases = [
+        (lambda: native.conv_forward(x.double(), weight, bias, True), "x has to be torch.float32"),
+        (lambda: native.conv_forward(x[0], weight, bias, True), "x has to have 4 dimensions"),
+        (lambda: native.conv_forward(x.mT, weight, bias, True), "x has to be contiguous"),
+        (lambda: native.conv_forward(x, weight[:, :4], bias, True), "weight has to have shape"),
+        (lambda: native.conv_forward(x, weight, bias[:4], True), "bias has to have shape"),
+        (lambda: native.conv_forward(x[:, :1, :1].contiguous(), weight, bias, True), "too small"),
+        (lambda: native.conv_update(x, code.int(), dfeature), "code has to be torch.uint8"),
+        (lambda: native.conv_update(x, code[:2], dfeature), "code has to have shape"),
+        (lambda: native.conv_update(x, code, dfeature[:2]), "dfeature has to have shape"),
+        (lambda: native.conv_update(x, code, dfeature[0]), "dfeature has to have 2 dimensions"),
+    ]
+    for call, message in cases:
+        with pytest.raises(ValueError, match=message):
+            call()
+    into = tuple(t.clone() for t in native.conv_forward(x, weight, bias, True))
+    with pytest.raises(ValueError, match="the output in into has to have shape"):
+        native.conv_forward(x[:2], weight, bias, True, into=into)
