@@ -1,6 +1,7 @@
 """Options of the commands, as typed records (training has its own, `training.config.TrainConfig`)."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Protocol = Literal["fast", "few-shot", "paper"]
@@ -30,6 +31,7 @@ class ProbeOptions:
         shots: labelled images a class in the few-shot probe.
         paper_epochs: epochs of the paper's probe (300 as published).
         curve: probe every kept checkpoint with the fast and few-shot protocols (learning curves).
+        weights: a .safetensors file or a checkpoint to probe instead of the run's newest weights.
         device: "auto", "cpu" or "cuda".
     """
 
@@ -38,6 +40,7 @@ class ProbeOptions:
     shots: int = 5
     paper_epochs: int = 300
     curve: bool = False
+    weights: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -29,7 +29,7 @@ def probe(
     device = device_of(options.device)
     dataset = data_of(config)
     encoders = {
-        "trained": load_encoder(config, folder, device),
+        "trained": load_encoder(config, options.weights or folder, device),
         "random": random_encoder(config, device),
     }
     settings = ProbeSettings(

@@ -1,0 +1,110 @@
+"""The command line as a user meets it: options, overrides, one-line errors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from clapp_snn.cli import main
+from clapp_snn.training.checkpoint import load_checkpoint
+from clapp_snn.training.config import read_config
+
+TINY = ["--width", "0.03125", "--batch", "8", "--steps", "2", "--engine", "torch", "--quiet"]
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The single line an expected failure prints."""
+    assert main(arguments) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1, printed
+    assert "Traceback" not in printed
+    return printed
+
+
+def test_train_then_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(tmp_path / "run")
+    assert main(["train", *TINY, "--out", run]) == 0
+    assert "step 2 of 2" in capsys.readouterr().out
+    assert main(["info", run]) == 0
+    assert "step_00000002" in capsys.readouterr().out
+
+
+def test_yaml_file_is_read_and_overridden(tmp_path: Path) -> None:
+    file = tmp_path / "options.yaml"
+    file.write_text("method: clapp\nwidth: 0.03125\nbatch: 4\nsteps: 1\nseed: 5\n")
+    run = tmp_path / "run"
+    assert main(["train", "--config", str(file), "--batch", "6", "--out", str(run), "--quiet"]) == 0
+    config = read_config(run)
+    assert (config.method, config.batch, config.seed) == ("clapp", 6, 5)
+
+
+def test_random_streams_fix_the_result(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert main(["train", *TINY, "--out", str(tmp_path / name)]) == 0
+    a, b = (load_checkpoint(tmp_path / name).model for name in ("a", "b"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_info_prints_methods_and_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "methods"]) == 0
+    assert "hinge-cpc-time-local" in capsys.readouterr().out
+    assert main(["info", "network"]) == 0
+    assert "16,224,512" in capsys.readouterr().out
+    assert main(["info"]) == 0
+    assert "PyTorch" in capsys.readouterr().out
+    assert main(["info", "photographs"]) == 0
+    assert "stand-in" in capsys.readouterr().out
+
+
+def test_expected_failures_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    assert "no data" in fails(capsys, "train", *TINY, "--data", nowhere, "--out", nowhere)
+    assert "not the folder of a run" in fails(capsys, "probe", nowhere)
+    assert "larger than the data" in fails(
+        capsys, "train", *TINY, "--batch", "3200", "--out", nowhere
+    )
+    assert "no run to resume" in fails(capsys, "train", *TINY, "--out", nowhere, "--resume")
+    assert "only STL-10 can be downloaded" in fails(
+        capsys, "train", *TINY, "--download", "--out", nowhere
+    )
+    assert not Path(nowhere).exists()
+    run = str(tmp_path / "run")
+    assert main(["train", *TINY, "--out", run]) == 0
+    capsys.readouterr()
+    assert "--resume" in fails(capsys, "train", *TINY, "--out", run)
+    assert "differs" in fails(capsys, "train", *TINY, "--out", run, "--resume", "--seed", "9")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--method", "clap"], "Unknown method"),
+        (["train", "--sharing", "paper"], "one partner image"),
+        (["train", "--widht", "1"], "widht"),
+        (["train", "--batch", "many"], "batch"),
+        (["dream"], "dream"),
+    ],
+)
+def test_bad_options(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = main(arguments)
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    assert status != 0
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+def test_a_pickle_is_refused_whatever_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / name)
+    run = str(tmp_path / "run")
+    assert main(["train", *TINY, "--out", run]) == 0
+    capsys.readouterr()
+    printed = fails(capsys, "probe", run, "--weights", str(tmp_path / name))
+    assert "pickle" in printed

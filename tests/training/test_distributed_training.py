@@ -1,0 +1,49 @@
+"""Two processes learn what one process with the same global batch learns."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from clapp_snn.training.checkpoint import load_checkpoint
+from clapp_snn.training.distributed import World
+from clapp_snn.training.loop import train
+from tests.training import tiny
+from tests.training.test_distributed import in_two_processes
+
+METHODS = ("clapp", "clapp-s", "clapp-s-2", "supervised")
+
+
+def learn_together(world: World, folder: Path) -> None:
+    for method in METHODS:
+        config = tiny.config(folder / f"two-{method}", method=method, batch=8, group=4, steps=3)
+        train(config, tiny.dataset(32), world, quiet=True)
+
+
+def test_two_processes_equal_one_with_the_same_global_batch(tmp_path: Path) -> None:
+    """The same groups of 4 images draw the same saccades; sums differ only in their order."""
+    in_two_processes(tmp_path, learn_together)
+    for method in METHODS:
+        config = tiny.config(tmp_path / f"one-{method}", method=method, batch=16, group=4, steps=3, keep=9)
+        train(config, tiny.dataset(32), tiny.SINGLE, quiet=True)
+        one = load_checkpoint(tmp_path / f"one-{method}")
+        two = load_checkpoint(tmp_path / f"two-{method}")
+        start = load_checkpoint(tmp_path / f"one-{method}" / "checkpoints" / "step_00000000")
+        assert one.model.keys() == two.model.keys()
+        for name, value in one.model.items():
+            moved = float((value - start.model[name]).norm())
+            assert moved > 0, name
+            difference = float((value - two.model[name]).norm())
+            assert difference < 2e-3 * moved, (method, name, difference / moved)
+        rows = [(tmp_path / f"{n}-{method}" / "metrics.csv").read_text().split() for n in ("one", "two")]
+        last = [[float(v) for v in row[-1].split(",")[5:]] for row in rows]
+        torch.testing.assert_close(
+            torch.tensor(last[0]), torch.tensor(last[1]), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_a_run_of_two_processes_does_not_resume_with_one(tmp_path: Path) -> None:
+    in_two_processes(tmp_path, learn_together)
+    config = tiny.config(tmp_path / "two-clapp", method="clapp", batch=8, group=4, steps=4)
+    with pytest.raises(ValueError, match=r"made by 2 process\(es\), this is 1"):
+        train(config, tiny.dataset(32), tiny.SINGLE, resume=True, quiet=True)
