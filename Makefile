@@ -20,8 +20,8 @@ help:
 	@echo "Settings: PYTHON=python3.12  VENV=.venv  PIP_FLAGS='--extra-index-url ...'"
 
 demo: $(VENV)/.installed
-	@echo "== demo: clapp-snn demo"
-	@$(BIN)/clapp-snn demo
+	@echo "== demo: clapp-snn demo --force"
+	@$(BIN)/clapp-snn demo --force
 
 test: $(VENV)/.installed-dev
 	@echo "== test: pytest"

@@ -40,7 +40,14 @@ from clapp_snn.training.distributed import World
 from clapp_snn.training.learner import make_learner
 
 Code = Literal["local", "autograd", "backprop"]
-SHAPES = ((1, 128, 16), (128, 256, 16), (256, 256, 8), (256, 512, 8), (512, 1024, 4), (1024, 1024, 2))
+SHAPES = (
+    (1, 128, 16),
+    (128, 256, 16),
+    (256, 256, 8),
+    (256, 512, 8),
+    (512, 1024, 4),
+    (1024, 1024, 2),
+)
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,13 @@ def _status(key: str) -> int:
 
 def in_fresh_process(cell: Cell) -> Measured:
     """Run one cell in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.rate_throughput", "--cell", json.dumps(asdict(cell))]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.rate_throughput",
+        "--cell",
+        json.dumps(asdict(cell)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{cell} failed:\n{done.stderr}")
@@ -225,7 +238,9 @@ def print_machine_rates(width: float, patches: int = 392) -> float:
     image = torch.randn(1, size, 64, 32).contiguous(memory_format=torch.channels_last)
     kernel = torch.randn(size, size, 1, 1).contiguous(memory_format=torch.channels_last)
     onednn = fastest(lambda: F.conv2d(image, kernel), 2 * size**3)
-    print(f"float32 matmul {size}^3: {matmul:.0f} GFLOP/s; as a 1x1 convolution: {onednn:.0f} GFLOP/s")
+    print(
+        f"float32 matmul {size}^3: {matmul:.0f} GFLOP/s; as a 1x1 convolution: {onednn:.0f} GFLOP/s"
+    )
     rows = []
     for pre, post, side in SHAPES:
         i, o = (pre if pre == 1 else round(pre * width)), round(post * width)
@@ -289,17 +304,21 @@ def compare(
 def _print_rows(cells: list[Cell], runs: list[list[Measured]], peak: float) -> None:
     first = cells[0]
     print(f"\n{first.method}, width {first.width:g}, batch {first.batch}  ({runs[0][0].engine})")
-    print("code       images/s  CPU ms/image  activations MiB  GFLOP/s   % of matmul  images/s vs (b)")
+    print(
+        "code       images/s  CPU ms/image  activations MiB  GFLOP/s   % of matmul  images/s vs (b)"
+    )
     for index, cell in enumerate(cells):
         column = [run[index] for run in runs]
         speed = statistics.median(m.images_per_second for m in column)
         cpu = 1e3 * statistics.median(m.cpu_seconds_per_image for m in column)
         memory = statistics.median(m.memory_mib for m in column)
-        ratio = statistics.median(run[index].images_per_second / run[1].images_per_second for run in runs)
+        ratio = statistics.median(
+            run[index].images_per_second / run[1].images_per_second for run in runs
+        )
         rate = speed * gflop_per_image(cell.width, cell.code)
         print(
-            f"{cell.code:<10} {speed:8.1f}  {cpu:12.2f}  {memory:15.0f}  {rate:7.0f}  {100 * rate / peak:11.0f}"
-            f"  {ratio:14.2f}x",
+            f"{cell.code:<10} {speed:8.1f}  {cpu:12.2f}  {memory:15.0f}  {rate:7.0f}"
+            f"  {100 * rate / peak:11.0f}  {ratio:14.2f}x",
             flush=True,
         )
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,7 +84,9 @@ def build_parser() -> ArgumentParser:
         description="CLAPP: contrastive, local and predictive plasticity (Illing et al., NeurIPS 2021).",
     )
     commands = parser.add_subcommands(required=True, dest="command")
-    commands.add_subcommand("demo", _demo_parser(), help="train, probe, draw, report: embedded data")
+    commands.add_subcommand(
+        "demo", _demo_parser(), help="train, probe, draw, report: embedded data"
+    )
     commands.add_subcommand("train", _train_parser(), help="train a network")
     commands.add_subcommand(
         "probe",
@@ -102,7 +105,7 @@ def build_parser() -> ArgumentParser:
 
 
 def _pick(record: type, options: Namespace) -> Any:
-    return record(**{name: options[name] for name in record.__dataclass_fields__})
+    return record(**{field.name: options[field.name] for field in fields(record)})
 
 
 def _train(options: Namespace) -> int:

@@ -8,6 +8,9 @@
 All options: --help. The same job as `clapp-snn train`, `probe`, `figures` and `report` in turn.
 """
 
+from dataclasses import fields
+
+from clapp_snn.report.html import write_report
 from jsonargparse import ActionConfigFile, ArgumentParser
 
 from clapp_snn.cli import add_data_arguments
@@ -15,7 +18,6 @@ from clapp_snn.commands.figures import draw_figures
 from clapp_snn.commands.options import DataOptions, ProbeOptions
 from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
-from clapp_snn.report.html import write_report
 from clapp_snn.training.config import TrainConfig
 
 
@@ -26,7 +28,7 @@ def main() -> None:
     add_data_arguments(parser)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
-    config = TrainConfig(**{name: options[name] for name in TrainConfig.__dataclass_fields__})
+    config = TrainConfig(**{field.name: options[field.name] for field in fields(TrainConfig)})
     data = DataOptions(options.download, options.skip_unreadable)
 
     result = train(config, data, resume=options.resume)

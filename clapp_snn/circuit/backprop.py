@@ -65,6 +65,7 @@ def contrast_loss(
     groups, grid, images, cols, _ = z.shape
     loss, gate = z.new_zeros(()), z.new_zeros(())
     scores = []
+    weight = pair_weights(draw.fixation, groups, images, draw.landing[0].shape[2], z)
     for step, distance in enumerate(objective.distances):
         context, target = context_cells(c, distance), target_cells(z, distance)
         if objective.prediction:
@@ -75,25 +76,19 @@ def contrast_loss(
             u = torch.cat((reached, other.gather(2, draw.landing[step])), 2)
             u = u + context.sum(2, keepdim=True)
         scores.append(u.detach())
-        plus, minus = pair_weights(
-            draw.fixation, groups, grid - distance, images, cols, u.shape[2] - 1, u
-        )
+        rows = grid - distance
+        u = u.view(groups, rows, images, cols, -1)
+        each = weight / (rows * cols)
         if objective.loss == "infonce":
-            p = u.softmax(2)[:, :, 0]
-            loss = loss - (plus * (p + INFONCE_FLOOR).log()).sum()
-            gate = gate + (plus * (1 - p.detach())).sum()
+            p = u.softmax(4)[..., :1]
+            loss = loss - (each[..., :1] * (p + INFONCE_FLOOR).log()).sum()
+            gate = gate + (each[..., :1] * (1 - p.detach())).sum()
         elif objective.gate:
-            fixation, saccade = hinge_loss(u[:, :, :1], 1.0), hinge_loss(u[:, :, 1:], -1.0)
-            loss = loss + (plus[..., None] * fixation).sum() + (minus[..., None] * saccade).sum()
-            opened = (plus[..., None] * (fixation > 0)).sum() + (
-                minus[..., None] * (saccade > 0)
-            ).sum()
-            gate = gate + opened / (plus.sum() + minus.sum() * (u.shape[2] - 1))
+            hinge = torch.cat((hinge_loss(u[..., :1], 1.0), hinge_loss(u[..., 1:], -1.0)), 4)
+            loss = loss + (each * hinge).sum()
+            gate = gate + (each * (hinge > 0)).sum() / each.expand_as(u).sum()
         else:
-            weight = torch.cat(
-                (plus[..., None], minus[..., None].expand(-1, -1, u.shape[2] - 1)), 2
-            )
-            loss = loss + (weight * (1 - u)).sum()
+            loss = loss + (each * (1 - u)).sum()
             gate = gate + 1
     steps = len(objective.distances)
     return loss / steps, gate.detach() / steps, scores

@@ -1,5 +1,6 @@
 """`clapp-snn info`: methods, network, data, machine and runs, in plain text."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -62,7 +63,9 @@ def data_text(spec: str) -> str:
         except FileNotFoundError as error:
             lines.append(f"{name}: {error}")
             continue
-        lines.append(f"{name}: {len(split)} images of {split.image_size[0]} x {split.image_size[1]}")
+        lines.append(
+            f"{name}: {len(split)} images of {split.image_size[0]} x {split.image_size[1]}"
+        )
     return "\n".join([*lines, f"chance: {data.chance:.1f} %"])
 
 
@@ -95,7 +98,9 @@ def info(topic: str = "machine", width: float = 1.0) -> str:
     return data_text(topic)
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -1,0 +1,1 @@
+"""Read-outs of a trained encoder: probes, embeddings, preferred patches, fine-tuning."""

@@ -13,24 +13,28 @@ from clapp_snn.evaluation.cache import CachedFeatures
 from clapp_snn.evaluation.features import standardise
 from clapp_snn.evaluation.scores import LayerScore, require_finite, score_logits
 
-L2 = 1e-3
-"""Weight of the penalty in `fit_logistic`; scikit-learn's C is 1 / (L2 * number of samples)."""
+PENALTY = 1e-5
+"""Weight of the penalty for each feature: `fast_probe` uses l2 = PENALTY * number of features.
+
+So the classifier is held back alike in narrow and wide layers and in pixels (4096 features), which would
+otherwise overfit. In scikit-learn's terms C = 1 / (l2 * number of training images).
+"""
 
 
 def fit_logistic(
     features: Float[Tensor, "image channel"],
     labels: Int64[Tensor, "image"],
     classes: int,
-    l2: float = L2,
-    tolerance: float = 1e-6,
+    l2: float,
+    tolerance: float = 1e-5,
     max_iterations: int = 500,
 ) -> tuple[Float[Tensor, "class channel"], Float[Tensor, "class"]]:
     """Weights and bias that minimise mean cross entropy + l2/2 * |weights|^2 (bias free), in float64.
 
     L-BFGS with a strong-Wolfe line search from zero, until no entry of the gradient exceeds `tolerance`.
     It runs in coordinates in which the loss curves alike in all directions at the start, namely
-    weights = v L^-1 with L L^T = X^T X / (images * classes) + l2, because neighbouring pixels and random
-    features are so correlated that it would take thousands of steps otherwise. Deterministic.
+    weights = v L^-1 with L L^T = X^T X / (images * classes) + l2: neighbouring pixels and random features
+    are so correlated that it takes many more steps otherwise. Deterministic.
 
     Raises:
         ValueError: if the features are not finite or `l2` is not positive.
@@ -41,6 +45,11 @@ def fit_logistic(
         raise ValueError(f"The penalty l2 must be positive, not {l2}.")
     x = features.double()
     count, size = x.shape
+    if size > count:
+        # The optimal weights lie in the span of the images: solve there, with fewer unknowns.
+        basis, coordinates = torch.linalg.qr(x.t())
+        weight, bias = fit_logistic(coordinates.t(), labels, classes, l2, tolerance, max_iterations)
+        return weight @ basis.t(), bias
     target = torch.nn.functional.one_hot(labels.to(x.device), classes).double()
     curvature = (x.t() @ x) / (count * classes)
     curvature.diagonal().add_(l2)
@@ -82,13 +91,14 @@ def fit_logistic(
     return weights(), bias
 
 
-def fast_probe(cache: CachedFeatures, l2: float = L2) -> list[LayerScore]:
+def fast_probe(cache: CachedFeatures, penalty: float = PENALTY) -> list[LayerScore]:
     """Accuracy of every cached layer over all test samples."""
     views = f" + {cache.extra_views} cached views" if cache.extra_views else ""
     scores = []
     for layer in sorted(cache.train):
         require_finite(cache.test[layer], f"The test features of layer {layer}")
         train, test = standardise(cache.train[layer], cache.test[layer])
+        l2 = penalty * train.shape[1]
         weight, bias = fit_logistic(train, cache.train_labels, cache.classes, l2)
         logits = torch.addmm(bias, test, weight.t())
         scores.append(score_logits(layer, logits, cache.test_labels, f"centre crop{views}"))

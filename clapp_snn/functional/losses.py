@@ -18,72 +18,64 @@ def broadcast_factor(
     score: Float[Tensor, "..."], y: Float[Tensor, "..."] | float
 ) -> Float[Tensor, "..."]:
     """gamma = y H, with H = 1 where the hinge loss is positive and 0 elsewhere (paper, below Eq. 8)."""
-    return y * (1 - y * score > 0).to(score.dtype)
+    return y * (hinge_loss(score, y) > 0).to(score.dtype)
 
 
 def pair_weights(
     fixation: Bool[Tensor, "groups image"] | None,
     groups: int,
-    rows: int,
     images: int,
-    cols: int,
     negatives: int,
     like: Float[Tensor, "..."],
-) -> tuple[Float[Tensor, "groups cell"], Float[Tensor, "groups cell"]]:
-    """Weights that turn sums over pairs into the published means, for fixations and for saccades.
+) -> Float[Tensor, "groups 1 image 1 pair"]:
+    """Weights of pairs (0 the fixation, 1..N the saccades) whose sums over images are the published means.
 
-    Synchronous: the mean over all cells of a group. Time-local: the mean over the cells of the images
-    drawn as fixations, and of those drawn as saccades; an empty set weighs nothing. Groups are averaged.
+    Synchronous: the mean over all images of a group. Time-local: the mean over the images drawn as
+    fixations, and over those drawn as saccades; an empty set weighs nothing. Groups are averaged. Divide by
+    the cells of an image to average over cells. Dimensions on which the weights do not depend have size 1.
     """
     if fixation is None:
-        each = 1 / (groups * rows * images * cols)
-        weight = like.new_full((groups, rows * images * cols), each)
-        return weight, weight / negatives
-
-    def spread(chosen: Bool[Tensor, "groups image"]) -> Float[Tensor, "groups cell"]:
-        share = chosen.to(like.dtype)
-        count = share.sum(1, keepdim=True).clamp_min(1) * (groups * rows * cols)
-        per_image = (share / count).view(groups, 1, images, 1)
-        return per_image.expand(groups, rows, images, cols).reshape(groups, -1)
-
-    return spread(fixation), spread(~fixation) / negatives
+        weight = like.new_full((1, 1, 1, 1, 1 + negatives), 1 / (groups * images * negatives))
+        weight[..., 0] *= negatives
+        return weight
+    chosen = torch.stack((fixation, ~fixation), dim=2).to(like.dtype)
+    share = chosen / (chosen.sum(1, keepdim=True).clamp_min(1) * groups)
+    share[..., 1] /= negatives
+    spread = share.repeat_interleave(torch.tensor([1, negatives], device=like.device), dim=2)
+    return spread[:, None, :, None, :]
 
 
 def hinge_signal(
-    score: Float[Tensor, "groups cell pair"],
-    weight_fixation: Float[Tensor, "groups cell"],
-    weight_saccade: Float[Tensor, "groups cell"],
+    score: Float[Tensor, "groups row image col pair"],
+    weight: Float[Tensor, "groups 1 image 1 pair"],
     gate: bool = True,
-) -> tuple[Float[Tensor, ""], Float[Tensor, "groups cell pair"]]:
-    """Weighted hinge loss and weighted broadcast factor gamma of every pair.
+) -> tuple[Float[Tensor, ""], Float[Tensor, "groups row image col pair"]]:
+    """Weighted hinge loss and weighted broadcast factor gamma = y H of every pair.
 
     With `gate=False` (ablation) the losses are 1 - u for both and gamma is +1 everywhere.
     """
-    weight = torch.cat(
-        (
-            weight_fixation.unsqueeze(2),
-            weight_saccade.unsqueeze(2).expand(-1, -1, score.shape[2] - 1),
-        ),
-        dim=2,
-    )
     if not gate:
-        return (weight * (1 - score)).sum(), weight
-    y = torch.ones_like(score)
-    y[:, :, 1:] = -1
-    return (weight * hinge_loss(score, y)).sum(), weight * broadcast_factor(score, y)
+        return (weight * (1 - score)).sum(), weight.expand_as(score).contiguous()
+    y = score.new_full((score.shape[-1],), -1)
+    y[0] = 1
+    loss = (weight * hinge_loss(score, y)).sum()
+    return loss, weight * broadcast_factor(score, y)
 
 
 def infonce_signal(
-    score: Float[Tensor, "groups cell pair"], weight: Float[Tensor, "groups cell"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, "groups cell pair"]]:
+    score: Float[Tensor, "groups row image col pair"],
+    weight: Float[Tensor, "groups 1 image 1 pair"],
+) -> tuple[Float[Tensor, ""], Float[Tensor, "groups row image col pair"]]:
     """InfoNCE loss -log(p_fixation + 1e-11) of the softmax over pairs, and minus its score derivative.
 
     van den Oord et al. 2018 (arXiv:1807.03748), as in the published layer-wise GIM. The derivative plays
-    the part of gamma: graded instead of gated, and dependent on all saccades at once.
+    the part of gamma: graded instead of gated, and dependent on all saccades at once. Only the weight of
+    the fixation counts.
     """
-    p = score.softmax(dim=2)
-    fixation = p[:, :, :1]
-    signal = -p * (fixation / (fixation + INFONCE_FLOOR))
-    signal[:, :, :1] += fixation / (fixation + INFONCE_FLOOR)
-    loss = -(weight * (fixation.squeeze(2) + INFONCE_FLOOR).log()).sum()
-    return loss, signal * weight.unsqueeze(2)
+    each = weight[..., :1]
+    p = score.softmax(dim=-1)
+    fixation = p[..., :1]
+    certainty = fixation / (fixation + INFONCE_FLOOR)
+    signal = -p * certainty
+    signal[..., :1] += certainty
+    return -(each * (fixation + INFONCE_FLOOR).log()).sum(), signal * each

@@ -53,35 +53,34 @@ class AreaSignals(NamedTuple):
     scores: list[Float[Tensor, "groups cell pair"]]
 
 
-class _PairSignal(NamedTuple):
-    loss: Tensor
-    gamma: Tensor
-    open_gates: Tensor
+class _Comparison:
+    """One loss: its saccades, the weights of its pairs and how many of its two sets are not empty."""
 
+    def __init__(self, objective: Objective, draw: Draw, z: Cells) -> None:
+        groups, _, images, _, _ = z.shape
+        self.objective = objective
+        self.landing = draw.landing
+        negatives = draw.landing[0].shape[2]
+        self.weight = pair_weights(draw.fixation, groups, images, negatives, z)
+        self.sides: Tensor | int = 1 if objective.loss == "infonce" else 2
+        if draw.fixation is not None:
+            some = torch.stack((draw.fixation.any(1), ~draw.fixation.all(1)))
+            self.sides = some.to(z.dtype).sum() / groups
 
-def _score_signal(
-    objective: Objective, score: Tensor, draw: Draw, rows: int, images: int, cols: int
-) -> _PairSignal:
-    groups, _, pairs = score.shape
-    fixation_weight, saccade_weight = pair_weights(
-        draw.fixation, groups, rows, images, cols, pairs - 1, score
-    )
-    steps = len(objective.distances)
-    if objective.loss == "infonce":
-        loss, gamma = infonce_signal(score, fixation_weight / steps)
-        return _PairSignal(loss, gamma, gamma[:, :, 0].sum())
-    loss, gamma = hinge_signal(
-        score, fixation_weight / steps, saccade_weight / steps, objective.gate
-    )
-    sides = 2 if draw.fixation is None else _sides(draw)
-    return _PairSignal(loss, gamma, gamma.abs().sum() / sides)
-
-
-def _sides(draw: Draw) -> Tensor:
-    """Mean over groups of how many of the two sets (fixations, saccades) are not empty."""
-    assert draw.fixation is not None
-    both = torch.stack((draw.fixation.any(1), (~draw.fixation).any(1)))
-    return both.float().sum(0).mean()
+    def signal(
+        self, score: Tensor, rows: int, images: int, cols: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, gamma of every pair, and share of open gates, of one prediction step."""
+        steps = len(self.objective.distances)
+        placed = score.view(-1, rows, images, cols, score.shape[2])
+        weight = self.weight / (steps * rows * cols)
+        if self.objective.loss == "infonce":
+            loss, gamma = infonce_signal(placed, weight)
+            open_gates = gamma[..., 0].sum()
+        else:
+            loss, gamma = hinge_signal(placed, weight, self.objective.gate)
+            open_gates = gamma.abs().sum()
+        return loss, gamma.view_as(score), open_gates / self.sides
 
 
 def _flat_sum(matrix: Tensor) -> Tensor:
@@ -126,37 +125,39 @@ def area_signals(
     dW_retro = None if W_retro is None else torch.empty_like(W_retro)
     loss, gate = z.new_zeros(()), z.new_zeros(())
     scores = []
+    forward = _Comparison(objective, draw, z)
+    backward = None if retro_draw is None else _Comparison(objective, retro_draw, z)
     for step, distance in enumerate(objective.distances):
         rows = grid - distance
         context, target = context_cells(c, distance), target_cells(z, distance)
-        landing = draw.landing[step]
+        landing = forward.landing[step]
         apical = torch.matmul(context, W_pred[step].transpose(0, 1))
         score = pair_scores(apical, target, landing)
         scores.append(score)
-        pair = _score_signal(objective, score, draw, rows, images, cols)
-        seen, felt = sum_over_pairs(pair.gamma, landing, target, apical)
+        lost, gamma, opened = forward.signal(score, rows, images, cols)
+        seen, felt = sum_over_pairs(gamma, landing, target, apical)
         assert seen is not None
         assert felt is not None
         target_signal[:, distance:] += felt.view(groups, rows, images, cols, -1)
         dW_pred[step] = _outer(seen, context)
-        loss += pair.loss
-        gate += pair.open_gates
+        loss += lost
+        gate += opened
         if W_retro is not None and dW_retro is not None:
-            if retro_draw is not None:
-                landing = retro_draw.landing[step]
+            if backward is not None:
+                landing = backward.landing[step]
                 projected = torch.matmul(context, W_retro[step])
                 score = pair_scores(projected, target, landing)
-                pair = _score_signal(objective, score, retro_draw, rows, images, cols)
-                loss += pair.loss
-                gate += pair.open_gates
-                seen, _ = sum_over_pairs(pair.gamma, landing, target, None)
+                lost, gamma, opened = backward.signal(score, rows, images, cols)
+                loss += lost
+                gate += opened
+                seen, _ = sum_over_pairs(gamma, landing, target, None)
                 assert seen is not None
             dW_retro[step] = _outer(context, seen)
         if context_signal is not None:
             to_context = W_pred[step] if W_retro is None else W_retro[step].transpose(0, 1)
             felt = torch.matmul(seen, to_context)
             context_signal[:, : grid - distance] += felt.view(groups, rows, images, cols, -1)
-    if retro_draw is not None:
+    if backward is not None:
         gate = gate / 2
     return AreaSignals(loss, gate, target_signal, context_signal, dW_pred, dW_retro, scores)
 
@@ -170,10 +171,11 @@ def _signals_without_prediction(
     dW_pred = torch.empty_like(W_pred)
     loss, gate = z.new_zeros(()), z.new_zeros(())
     scores = []
+    comparison = _Comparison(objective, draw, z)
     for step, distance in enumerate(objective.distances):
         rows = grid - distance
         context, target = context_cells(c, distance), target_cells(z, distance)
-        landing = draw.landing[step]
+        landing = comparison.landing[step]
         readout = W_pred[step].sum(1)
         from_target = target @ readout
         reached = torch.cat(
@@ -185,19 +187,17 @@ def _signals_without_prediction(
         )
         score = reached + context.sum(2, keepdim=True)
         scores.append(score)
-        pair = _score_signal(objective, score, draw, rows, images, cols)
-        per_context = pair.gamma.sum(2)
-        per_target = pair.gamma[:, :, 0].scatter_add(
-            1, landing.flatten(1), pair.gamma[:, :, 1:].flatten(1)
-        )
+        lost, gamma, opened = comparison.signal(score, rows, images, cols)
+        per_context = gamma.sum(2)
+        per_target = gamma[:, :, 0].scatter_add(1, landing.flatten(1), gamma[:, :, 1:].flatten(1))
         target_signal[:, distance:] += (per_target.unsqueeze(2) * readout).view(
             groups, rows, images, cols, -1
         )
         context_signal[:, :rows] += per_context.view(groups, rows, images, cols, 1)
         total = (per_target.unsqueeze(2) * target).sum((0, 1))
         dW_pred[step] = total.unsqueeze(1)
-        loss += pair.loss
-        gate += pair.open_gates
+        loss += lost
+        gate += opened
     return AreaSignals(loss, gate, target_signal, context_signal, dW_pred, None, scores)
 
 

@@ -5,7 +5,9 @@ Nothing falls back silently: without a compiler every function raises `NativeUna
 """
 
 from clapp_snn.native.build import NativeUnavailable, available, why_unavailable
-from clapp_snn.native.conv import conv_forward, conv_update, empty
+from clapp_snn.native.conv import conv_forward, conv_update
+from clapp_snn.native.sparse import sparse_apply, sparse_apply_transposed, sparse_scores
+from clapp_snn.native.tensors import empty, release_working_memory, working_memory
 
 __all__ = [
     "NativeUnavailable",
@@ -13,5 +15,10 @@ __all__ = [
     "conv_forward",
     "conv_update",
     "empty",
+    "release_working_memory",
+    "sparse_apply",
+    "sparse_apply_transposed",
+    "sparse_scores",
     "why_unavailable",
+    "working_memory",
 ]

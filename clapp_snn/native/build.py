@@ -114,7 +114,7 @@ def _is_whole(path: Path) -> bool:
     note = path.with_suffix(".sha256")
     try:
         return note.read_text(encoding="utf-8", errors="replace").strip() == _digest(path)
-    except FileNotFoundError:
+    except OSError:  # missing or unreadable: what is wrong with the folder shows when it is built
         return False
 
 

@@ -30,14 +30,13 @@ static long odd_lines(long floats) { return (((floats + 15) / 16) | 1) * 16; }
 static long smaller(long a, long b) { return a < b ? a : b; }
 
 static void prepare(conv *c) {
-    c->scheme = c->inputs <= 4                          ? &scheme_taps
-                : c->height == 2 && c->width == 2 ? &scheme_pair
-                                                        : &scheme_tiles;
+    if (c->inputs <= MAX_TAP_INPUTS) c->scheme = &scheme_taps;
+    else if (c->height == 2 && c->width == 2) c->scheme = &scheme_pair;
+    else c->scheme = &scheme_tiles;
     c->out_height = c->pool ? c->height / 2 : c->height;
     c->out_width = c->pool ? c->width / 2 : c->width;
-    c->rows = c->scheme == &scheme_taps   ? c->height * c->width
-              : c->scheme == &scheme_pair ? 1
-                                          : (c->height + 3) / 4 * ((c->width + 3) / 4);
+    if (c->scheme == &scheme_taps) c->rows = c->height * c->width;
+    else c->rows = (c->height + 3) / 4 * ((c->width + 3) / 4);
     c->depth = c->scheme->taps * c->inputs;
     c->panels = (c->outputs + NR - 1) / NR;
     c->v_row = (c->depth + VL - 1) / VL * VL;
@@ -83,6 +82,12 @@ static void transform_weights(const work *w, int thread, int threads) {
     }
 }
 
+/* Starts loading what the next patch needs: its rows lie in an order that no prefetcher sees. */
+static void fetch(const void *start, long bytes) {
+    for (long line = 0; line < bytes; line += 64)
+        __builtin_prefetch((const char *)start + line, 0, 2);
+}
+
 /* The outputs of patches [from, to) of a block in one panel. `v` is the V of the block. */
 static void forward_item(const work *w, const float *v, float *m, long block, long from, long to,
                          int panel) {
@@ -118,8 +123,11 @@ static void forward_task(void *job, int thread, int threads) {
         const long groups = (count + w->p.group - 1) / w->p.group;
         if (w->p.together) share(count, thread, threads, &from, &to);
         else from = 0, to = count;
-        for (long i = from; i < to; i++)
+        for (long i = from; i < to; i++) {
+            if (start + i + 1 < c->patches)
+                fetch(c->x + (start + i + 1) * image, image * (long)sizeof(float));
             c->scheme->inputs(c, c->x + (start + i) * image, v + i * c->v_patch);
+        }
         if (w->p.together) {
             team_barrier(threads);
             share(groups * c->panels, thread, threads, &from, &to);
@@ -198,6 +206,8 @@ static void update_task(void *job, int thread, int threads) {
         else from = 0, to = count;
         for (long i = from; i < to; i++) {
             const long patch = w->active[start + i];
+            if (start + i + 1 < c->patches)
+                fetch(c->x + w->active[start + i + 1] * image, image * (long)sizeof(float));
             c->scheme->inputs(c, c->x + patch * image, v + i * c->v_patch);
             if (c->scheme->accumulate)
                 c->scheme->accumulate(c, patch, v + i * c->v_patch, du, sums);

@@ -12,6 +12,7 @@
 #include "vector.h"
 
 #define MAX_PRODUCTS 36
+#define MAX_TAP_INPUTS 4 /* up to here convolution is direct */
 
 typedef struct conv {
     /* what is asked */

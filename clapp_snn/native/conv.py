@@ -7,8 +7,6 @@ product over the taps; bias, ReLU, pooling, codes and features are part of the o
 """
 
 import ctypes
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,9 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from clapp_snn.native.build import library
-
-_LOCK = threading.Lock()  # the working memory is shared
-
+from clapp_snn.native.tensors import LOCK, check, empty, pointer
 
 ForwardResult = tuple[
     Float[Tensor, "patch outrow outcol output"] | None,
@@ -97,39 +93,10 @@ def _update_plan(shape: Shape, threads: int) -> _Plan:
     return _Plan(max(1, 2 * ROWS_TOGETHER // shape.rows), 1, 1)
 
 
-def _check(name: str, tensor: Tensor, shape: tuple[int, ...] | int, dtype: torch.dtype) -> None:
-    """Raise a ValueError unless `tensor` is what the C code takes; an int stands for a rank."""
-    rank = shape if isinstance(shape, int) else len(shape)
-    if tensor.dtype != dtype:
-        raise ValueError(f"{name} has to be {dtype}, not {tensor.dtype}.")
-    if tensor.device.type != "cpu":
-        raise ValueError(f"{name} has to be on the CPU, not on {tensor.device}.")
-    if tensor.ndim != rank:
-        raise ValueError(f"{name} has to have {rank} dimensions, not shape {tuple(tensor.shape)}.")
-    if not isinstance(shape, int) and tuple(tensor.shape) != shape:
-        raise ValueError(f"{name} has to have shape {shape}, not {tuple(tensor.shape)}.")
-    if not tensor.is_contiguous():
-        raise ValueError(f"{name} has to be contiguous; call .contiguous() on it.")
-
-
-def empty(size: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return a new tensor on huge pages where the system has them.
-
-    First touching the pages of a big tensor takes longer than a small layer's arithmetic: reuse big
-    tensors (`into` of `conv_forward`), and make new ones with this.
-    """
-    tensor = torch.empty(size, dtype=dtype)
-    library().clapp_use_huge_pages(_pointer(tensor), ctypes.c_size_t(tensor.nbytes))
-    return tensor
-
-
-def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
 def _layer(x: Tensor, outputs: int, pool: bool) -> Shape:
-    _check("x", x, 4, torch.float32)
-    shape = Shape(*x.shape, outputs, bool(pool))
+    check("x", x, 4, torch.float32)
+    patches, height, width, inputs = x.shape
+    shape = Shape(patches, height, width, inputs, outputs, bool(pool))
     if min(shape.height, shape.width) < (2 if pool else 1) or shape.inputs < 1 or outputs < 1:
         raise ValueError(
             f"Maps of shape {tuple(x.shape)} (patch, row, col, channel) with {outputs} outputs are "
@@ -141,9 +108,9 @@ def _layer(x: Tensor, outputs: int, pool: bool) -> Shape:
 def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None) -> None:
     function = getattr(library(), name)
     sizes = (shape.height, shape.width, shape.inputs, shape.outputs, int(shape.pool))
-    with _LOCK:
+    with LOCK:
         failed = function(
-            *(_pointer(tensor) for tensor in tensors),
+            *(pointer(tensor) for tensor in tensors),
             ctypes.c_long(shape.patches),
             *(ctypes.c_int(size) for size in sizes),
             ctypes.c_int(torch.get_num_threads()),
@@ -176,8 +143,8 @@ def conv_forward(
         NativeUnavailable: if the engine cannot be compiled.
     """
     shape = _layer(x, weight.shape[0] if weight.ndim else 0, pool)
-    _check("weight", weight, (shape.outputs, shape.inputs, 3, 3), torch.float32)
-    _check("bias", bias, (shape.outputs,), torch.float32)
+    check("weight", weight, (shape.outputs, shape.inputs, 3, 3), torch.float32)
+    check("bias", bias, (shape.outputs,), torch.float32)
     size = (shape.patches, *shape.output_map, shape.outputs)
     if into is None:
         into = (
@@ -187,10 +154,10 @@ def conv_forward(
         )
     y, codes, feature = into
     if y is not None:
-        _check("the output in into", y, size, torch.float32)
+        check("the output in into", y, size, torch.float32)
     if codes is not None:
-        _check("the code in into", codes, size, torch.uint8)
-    _check("the feature in into", feature, (shape.patches, shape.outputs), torch.float32)
+        check("the code in into", codes, size, torch.uint8)
+    check("the feature in into", feature, (shape.patches, shape.outputs), torch.float32)
     plan = _forward_plan(shape, torch.get_num_threads())
     _call("clapp_conv_forward", shape, plan, x, weight, bias, y, codes, feature)
     return into
@@ -212,12 +179,12 @@ def conv_update(
         ValueError: if a tensor has the wrong type, shape or memory layout.
         NativeUnavailable: if the engine cannot be compiled.
     """
-    _check("dfeature", dfeature, 2, torch.float32)
-    _check("code", code, 4, torch.uint8)
+    check("dfeature", dfeature, 2, torch.float32)
+    check("code", code, 4, torch.uint8)
     pool = x.ndim == 4 and tuple(code.shape[1:3]) != tuple(x.shape[1:3])
     shape = _layer(x, dfeature.shape[1], pool)
-    _check("dfeature", dfeature, (shape.patches, shape.outputs), torch.float32)
-    _check("code", code, (shape.patches, *shape.output_map, shape.outputs), torch.uint8)
+    check("dfeature", dfeature, (shape.patches, shape.outputs), torch.float32)
+    check("code", code, (shape.patches, *shape.output_map, shape.outputs), torch.uint8)
     dweight = torch.empty(shape.outputs, shape.inputs, 3, 3)
     dbias = torch.empty(shape.outputs)
     plan = _update_plan(shape, torch.get_num_threads())

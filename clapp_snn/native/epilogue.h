@@ -49,6 +49,12 @@ INLINE void sink_window(sink *s, int row, int col, vf a0, vf a1, vf a2, vf a3) {
     sink_put(s, row, col, vpick(below, bottom, top) + s->bias, code);
 }
 
+/* A NaN can lose the comparisons of a window; where the transform does not spread it over the tile,
+   this lets it into the feature all the same. Infinities become NaN there. */
+INLINE void sink_show_nan(sink *s, vf a0, vf a1, vf a2, vf a3) {
+    s->sum += 0.0f * ((a0 + a1) + (a2 + a3));
+}
+
 typedef struct {
     vf value;   /* dfeature / (out_height * out_width) */
     vi counted; /* minus the number of places with a delta */

@@ -20,7 +20,9 @@ INLINE void rows_tile(const int m, int depth, const float *a, long lda, const fl
 INLINE void columns_tile(const int m, int rows, const float *a, long lda, const float *b, float *c,
                          int add) {
     vf sum[MR][NV];
-    if (add) UNROLL for (int r = 0; r < m; r++) __builtin_prefetch(c + r * NR, 1);
+    if (add) {
+        UNROLL for (int r = 0; r < m; r++) __builtin_prefetch(c + r * NR, 1);
+    }
     UNROLL for (int r = 0; r < m; r++)
         UNROLL for (int v = 0; v < NV; v++) sum[r][v] = (vf){0};
     for (int k = 0; k < rows; k++) {
@@ -31,9 +33,10 @@ INLINE void columns_tile(const int m, int rows, const float *a, long lda, const 
             UNROLL for (int v = 0; v < NV; v++) sum[r][v] += left * right[v];
         }
     }
-    if (add)
+    if (add) {
         UNROLL for (int r = 0; r < m; r++)
             UNROLL for (int v = 0; v < NV; v++) sum[r][v] += vload(c + r * NR + v * VL);
+    }
     UNROLL for (int r = 0; r < m; r++)
         UNROLL for (int v = 0; v < NV; v++) vstore(c + r * NR + v * VL, sum[r][v]);
 }

@@ -45,8 +45,10 @@ static void pair_outputs(const conv *c, long patch, int panel, const float *m) {
             y[r][1] = half[r][0] + half[r][2];
         }
         sink s = sink_open(c, patch, column, lanes);
-        if (c->pool) sink_window(&s, 0, 0, y[0][0], y[0][1], y[1][0], y[1][1]);
-        else
+        if (c->pool) {
+            sink_window(&s, 0, 0, y[0][0], y[0][1], y[1][0], y[1][1]);
+            sink_show_nan(&s, y[0][0], y[0][1], y[1][0], y[1][1]);
+        } else
             for (int i = 0; i < 4; i++) sink_single(&s, i / 2, i % 2, y[i / 2][i % 2]);
         sink_close(c, &s, patch, column);
     }

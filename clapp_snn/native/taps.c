@@ -44,9 +44,12 @@ INLINE void lines(const conv *c, const float *v, const float *u, float *m, const
 }
 
 static void tap_multiply(const conv *c, const float *v, const float *u, float *m) {
-    if (c->inputs == 1) lines(c, v, u, m, 1);
-    else if (c->inputs == 3) lines(c, v, u, m, 3);
-    else lines(c, v, u, m, c->inputs);
+    switch (c->inputs) { /* constants, so that the loops over taps are unrolled */
+    case 1: lines(c, v, u, m, 1); break;
+    case 2: lines(c, v, u, m, 2); break;
+    case 3: lines(c, v, u, m, 3); break;
+    case MAX_TAP_INPUTS: lines(c, v, u, m, MAX_TAP_INPUTS); break;
+    }
 }
 
 INLINE void outputs_of_vector(const conv *c, long patch, int column, const float *m, const int pool,
@@ -57,10 +60,12 @@ INLINE void outputs_of_vector(const conv *c, long patch, int column, const float
     for (int row = 0; row < height; row++)
         for (int col = 0; col < width; col++) {
             const float *const at = pool ? m + 2 * row * line + 2 * col * NR : m + row * line + col * NR;
-            if (pool)
-                sink_window(&s, row, col, vload(at), vload(at + NR), vload(at + line),
-                            vload(at + line + NR));
-            else sink_single(&s, row, col, vload(at));
+            if (pool) {
+                const vf a0 = vload(at), a1 = vload(at + NR);
+                const vf a2 = vload(at + line), a3 = vload(at + line + NR);
+                sink_window(&s, row, col, a0, a1, a2, a3);
+                sink_show_nan(&s, a0, a1, a2, a3);
+            } else sink_single(&s, row, col, vload(at));
         }
     sink_close(c, &s, patch, column);
 }

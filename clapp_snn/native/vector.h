@@ -53,27 +53,35 @@ INLINE void vstore_part(float *p, vf a, int count) {
     if (count >= VL) vstore(p, a);
     else memcpy(p, &a, sizeof(float) * (size_t)count);
 }
-INLINE vi bload_part(const uint8_t *p, int count) {
-    vb a = {0};
-    if (count >= VL) a = *(const vb_loose *)p;
-    else memcpy(&a, p, (size_t)count);
-    return __builtin_convertvector(a, vi);
+/* GCC makes long detours of these two conversions for AVX2. */
+#if defined(__AVX2__) && !defined(__AVX512F__)
+INLINE vi widen(vb a) {
+    __m128i low = _mm_setzero_si128();
+    memcpy(&low, &a, sizeof a);
+    return (vi)_mm256_cvtepu8_epi32(low);
 }
-INLINE vb bytes(vi a) {
-#if defined(__AVX2__) && !defined(__AVX512F__) /* compilers make twenty instructions of it */
-    const __m256i low = _mm256_set1_epi32(0x0c080400);
-    const __m256i four = _mm256_shuffle_epi8((__m256i)a, low);
+INLINE vb narrow(vi a) {
+    const __m256i first_bytes = _mm256_set1_epi32(0x0c080400);
+    const __m256i four = _mm256_shuffle_epi8((__m256i)a, first_bytes);
     const __m128i eight =
         _mm_unpacklo_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
     vb b;
     memcpy(&b, &eight, sizeof b);
     return b;
+}
 #else
-    return __builtin_convertvector(a, vb);
+INLINE vi widen(vb a) { return __builtin_convertvector(a, vi); }
+INLINE vb narrow(vi a) { return __builtin_convertvector(a, vb); }
 #endif
+
+INLINE vi bload_part(const uint8_t *p, int count) {
+    vb a = {0};
+    if (count >= VL) a = *(const vb_loose *)p;
+    else memcpy(&a, p, (size_t)count);
+    return widen(a);
 }
 INLINE void bstore_part(uint8_t *p, vi a, int count) {
-    const vb b = bytes(a);
+    const vb b = narrow(a);
     if (count >= VL) *(vb_loose *)p = b;
     else memcpy(p, &b, (size_t)count);
 }

@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def encode(patches: Tensor, layers: list[tuple[Tensor, Tensor, bool]], detach: bool) -> list[Tensor]:
+def encode(
+    patches: Tensor, layers: list[tuple[Tensor, Tensor, bool]], detach: bool
+) -> list[Tensor]:
     """Features (patch, channel) of every layer; patches are (patch, channel, row, col)."""
     x, features = patches, []
     for weight, bias, pool in layers:
@@ -48,7 +50,9 @@ def loss(
             every = torch.cat((u[:, None], others), 1)
             total = total - torch.log(torch.softmax(every, 1)[:, 0] + 1e-11).mean()
             continue
-        plus, minus = (1 - u, 1 - others) if kind == "ungated" else (F.relu(1 - u), F.relu(1 + others))
+        plus, minus = (
+            (1 - u, 1 - others) if kind == "ungated" else (F.relu(1 - u), F.relu(1 + others))
+        )
         if fixation is None:
             total = total + plus.mean() + minus.mean()
             continue

@@ -47,7 +47,9 @@ def test_layerwise_gradients_equal_the_explicit_rule(method: str) -> None:
             torch.testing.assert_close(change, -gradient, rtol=1e-8, atol=1e-10 * scale)
 
 
-@pytest.mark.parametrize("name", ["clapp-s-2", "clapp-s-4-upper", "clapp-s-4-lower", "supervised-greedy"])
+@pytest.mark.parametrize(
+    "name", ["clapp-s-2", "clapp-s-4-upper", "clapp-s-4-lower", "supervised-greedy"]
+)
 def test_gradients_stop_at_module_borders(name: str) -> None:
     hierarchy = build(get_method(name))
     labels = torch.tensor([0, 1, 2, 0])

@@ -41,9 +41,15 @@ OPTIONS = {
 }
 
 
-def build(objective: Objective, context: str = "same", dtype: torch.dtype = torch.float64) -> Hierarchy:
+def build(
+    objective: Objective, context: str = "same", dtype: torch.dtype = torch.float64
+) -> Hierarchy:
     method = Method(
-        "test", "test", (1,) * 6, objective=objective, context="above" if context == "above" else "same"
+        "test",
+        "test",
+        (1,) * 6,
+        objective=objective,
+        context="above" if context == "above" else "same",
     )
     hierarchy = Hierarchy(Encoder(VGG6, width=1 / 32), method)
     hierarchy.reset_parameters(seed=3)

@@ -56,9 +56,7 @@ def test_info_prints_methods_and_network(capsys: pytest.CaptureFixture[str]) -> 
     assert "stand-in" in capsys.readouterr().out
 
 
-def test_expected_failures_are_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_expected_failures_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = str(tmp_path / "nowhere")
     assert "no data" in fails(capsys, "train", *TINY, "--data", nowhere, "--out", nowhere)
     assert "not the folder of a run" in fails(capsys, "probe", nowhere)

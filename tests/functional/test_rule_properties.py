@@ -45,8 +45,9 @@ def test_no_gamma_no_update(seed: int, images: int, channels: int) -> None:
     target, context = target_cells(z, 2), context_cells(z, 2)
     gamma = torch.zeros(1, landing.shape[1], 4, dtype=torch.float64)
     over_targets, over_contexts = score.sum_over_pairs(gamma, landing, target, context)
-    assert over_targets is not None and not over_targets.any()
-    assert over_contexts is not None and not over_contexts.any()
+    for total in (over_targets, over_contexts):
+        assert total is not None
+        assert not total.any()
     x = torch.randn(5, 4, 4, 3, generator=generator(seed, "x")).double()
     code = torch.randint(0, 5, (5, 2, 2, 6), generator=generator(seed, "code")).byte()
     change = convolution.update(x, code, torch.zeros(5, 6, dtype=torch.float64), True)
@@ -77,7 +78,8 @@ def test_satisfied_margin_gives_no_update(seed: int, images: int) -> None:
         assert float(signals.loss) == 0
         assert float(signals.gate) == 0
         assert not signals.target.any()
-        assert signals.context is not None and not signals.context.any()
+        assert signals.context is not None
+        assert not signals.context.any()
         assert not signals.W_pred.any()
 
 
@@ -137,7 +139,9 @@ def test_flipping_gamma_flips_every_update(seed: int, images: int, channels: int
     plus = score.sum_over_pairs(gamma, landing, target, context)
     minus = score.sum_over_pairs(-gamma, landing, target, context)
     for a, b in zip(plus, minus, strict=True):
-        assert a is not None and b is not None and torch.equal(a, -b)
+        assert a is not None
+        assert b is not None
+        assert torch.equal(a, -b)
     x = torch.randn(6, 4, 4, 2, generator=generator(seed, "x")).double()
     code = torch.randint(0, 2, (6, 4, 4, 3), generator=generator(seed, "code")).byte()
     signal = torch.randn(6, 3, generator=generator(seed, "signal")).double()
@@ -203,7 +207,9 @@ def test_saccades_land_where_they_should(sampling: str) -> None:
         cell = torch.arange(cells_count).view(1, -1, 1)
         if sampling == "random":
             continue
-        assert torch.equal((landing // (images * GRID)), (cell // (images * GRID)).expand_as(landing))
+        assert torch.equal(
+            (landing // (images * GRID)), (cell // (images * GRID)).expand_as(landing)
+        )
         assert torch.equal(landing % GRID, (cell % GRID).expand_as(landing))
         partner = ((landing // GRID) % images).view(3, GRID - d, images, GRID)
         constant = bool((partner == partner[:, :1, :, :1]).all())

@@ -24,7 +24,9 @@ def test_two_processes_equal_one_with_the_same_global_batch(tmp_path: Path) -> N
     """The same groups of 4 images draw the same saccades; sums differ only in their order."""
     in_two_processes(tmp_path, learn_together)
     for method in METHODS:
-        config = tiny.config(tmp_path / f"one-{method}", method=method, batch=16, group=4, steps=3, keep=9)
+        config = tiny.config(
+            tmp_path / f"one-{method}", method=method, batch=16, group=4, steps=3, keep=9
+        )
         train(config, tiny.dataset(32), tiny.SINGLE, quiet=True)
         one = load_checkpoint(tmp_path / f"one-{method}")
         two = load_checkpoint(tmp_path / f"two-{method}")
@@ -35,7 +37,9 @@ def test_two_processes_equal_one_with_the_same_global_batch(tmp_path: Path) -> N
             assert moved > 0, name
             difference = float((value - two.model[name]).norm())
             assert difference < 2e-3 * moved, (method, name, difference / moved)
-        rows = [(tmp_path / f"{n}-{method}" / "metrics.csv").read_text().split() for n in ("one", "two")]
+        rows = [
+            (tmp_path / f"{n}-{method}" / "metrics.csv").read_text().split() for n in ("one", "two")
+        ]
         last = [[float(v) for v in row[-1].split(",")[5:]] for row in rows]
         torch.testing.assert_close(
             torch.tensor(last[0]), torch.tensor(last[1]), rtol=1e-4, atol=1e-4

@@ -49,7 +49,9 @@ def test_resume_needs_a_run_the_same_configuration_and_the_same_data(tmp_path: P
         train(config, tiny.dataset(), tiny.SINGLE, resume=True, quiet=True)
     train(config, tiny.dataset(), tiny.SINGLE, quiet=True)
     changed = tiny.config(tmp_path / "run", learning_rate=2e-3, method="clapp")
-    with pytest.raises(ValueError, match=r"method: 'clapp-s' -> 'clapp'; learning_rate: 0.001 -> 0.002"):
+    with pytest.raises(
+        ValueError, match=r"method: 'clapp-s' -> 'clapp'; learning_rate: 0.001 -> 0.002"
+    ):
         train(changed, tiny.dataset(), tiny.SINGLE, resume=True, quiet=True)
     with pytest.raises(ValueError, match="not the data this run has learned from"):
         train(config, tiny.dataset(seed=1), tiny.SINGLE, resume=True, quiet=True)

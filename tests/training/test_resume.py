@@ -26,7 +26,9 @@ def assert_same_end(a: Path, b: Path) -> None:
     rows = []
     for run in (a, b):
         head, *body = [line.split(",") for line in (run / "metrics.csv").read_text().split()]
-        kept = [i for i, name in enumerate(head) if name.startswith(columns) and "second" not in name]
+        kept = [
+            i for i, name in enumerate(head) if name.startswith(columns) and "second" not in name
+        ]
         rows.append([[line[i] for i in kept] for line in body])
     assert rows[0] == rows[1]
 
@@ -72,7 +74,9 @@ def test_ctrl_c_stops_cleanly_and_resumes_exactly(tmp_path: Path) -> None:
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    subprocess.run([*command, "--out", str(whole)], env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [*command, "--out", str(whole)], env=environment, check=True, capture_output=True
+    )
     process = subprocess.Popen(
         [*command, "--out", str(cut)], env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -1,0 +1,63 @@
+"""`clapp-snn demo`: the main job on the embedded photographs, from pixels to a report."""
+
+import shutil
+import time
+from pathlib import Path
+
+from clapp_snn.commands.figures import draw_figures
+from clapp_snn.commands.options import ProbeOptions
+from clapp_snn.commands.probe import probe
+from clapp_snn.commands.train import train
+from clapp_snn.report.html import write_report
+from clapp_snn.training.config import FILE as CONFIG_FILE
+from clapp_snn.training.config import TrainConfig
+
+SECONDS_EXPECTED = "three to five minutes on two cores"
+
+
+def demo_config(out: Path, steps: int, seed: int) -> TrainConfig:
+    """CLAPP-s at width 1/8 on the embedded photographs."""
+    return TrainConfig(
+        method="clapp-s",
+        data="photographs",
+        out=out,
+        width=0.125,
+        batch=16,
+        steps=steps,
+        learning_rate=1e-3,
+        seed=seed,
+        log_every=50,
+        checkpoint_every=max(1, steps // 2),
+    )
+
+
+def demo(out: Path, steps: int, seed: int, *, force: bool = False) -> int:
+    """Train, probe, draw and report; returns an exit status.
+
+    Raises FileExistsError when `out` holds something else than a demo to replace.
+    """
+    began = time.monotonic()
+    if out.exists() and any(out.iterdir()):
+        if not force:
+            raise FileExistsError(
+                f"{out} is not empty; look at {out / 'report.html'}, replace it with --force, or choose "
+                "another --out."
+            )
+        if not (out / CONFIG_FILE).exists():
+            raise FileExistsError(
+                f"{out} is not the folder of a run; it is not removed. Choose another."
+            )
+        shutil.rmtree(out)
+    print(f"1/4 Learning: CLAPP-s, area by area, no labels ({SECONDS_EXPECTED} in all)")
+    result = train(demo_config(out, steps, seed))
+    if result.interrupted:
+        return 130
+    print("2/4 Reading out every layer")
+    probe(result.folder, ProbeOptions(protocols=("fast", "few-shot")))
+    print("3/4 Drawing")
+    for path in draw_figures(result.folder):
+        print(f"    {path}")
+    print("4/4 Writing the report")
+    print(f"    {write_report(result.folder)}")
+    print(f"Done in {time.monotonic() - began:.0f} s.")
+    return 0
