@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {"native", "functional", "neurons", "methods", "encoders", "circuit", "stimuli"},
     "recording": {"functional", "neurons", "methods", "encoders", "circuit"},
     "figures": set(),
-    "report": {"figures"},
+    "report": {"functional", "methods", "training", "evaluation", "figures"},
     "export": {"functional", "neurons", "methods", "encoders", "circuit"},
 }
 # The command line calls all rooms; no room calls it.

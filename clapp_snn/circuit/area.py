@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.objective import Objective
 from clapp_snn.functional.plasticity import AreaSignals, area_signals
 from clapp_snn.functional.saccades import Draw, draw_saccades
@@ -63,7 +64,10 @@ class Area(nn.Module):
         z: Float[Tensor, "groups row image col channel"],
         c: Float[Tensor, "groups row image col context"],
         draws: list[Draw],
+        engine: Engine = "torch",
     ) -> AreaSignals:
         """Compare fixations with saccades (`functional.plasticity.area_signals`)."""
         retro = None if self.W_retro is None else self.W_retro.detach()
-        return area_signals(self.objective, z, c, self.W_pred.detach(), retro, draws[0], *draws[1:])
+        second = draws[1] if len(draws) > 1 else None
+        W_pred = self.W_pred.detach()
+        return area_signals(self.objective, z, c, W_pred, retro, draws[0], second, engine)

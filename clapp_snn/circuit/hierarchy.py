@@ -143,7 +143,7 @@ class Hierarchy(nn.Module):
         for index, drawn in enumerate(draws):
             response = self.encoder.respond(index, x, learn=True)
             cells = self._cells(response, images.shape[0], group)
-            signals = self.area(index).compare(cells, cells, drawn)
+            signals = self.area(index).compare(cells, cells, drawn, self.encoder.engine)
             signal = signals.target
             if signals.context is not None:
                 signal = signal.add_(signals.context)
@@ -168,7 +168,9 @@ class Hierarchy(nn.Module):
         from_below: Tensor | None = None
         for index, drawn in enumerate(draws):
             above = min(index + 1, len(cells) - 1)
-            signals = self.area(index).compare(cells[index], cells[above], drawn)
+            signals = self.area(index).compare(
+                cells[index], cells[above], drawn, self.encoder.engine
+            )
             signal = signals.target
             if from_below is not None:
                 signal = signal + from_below

@@ -158,7 +158,8 @@ def module_names(method: Method) -> list[str]:
     if max(method.splits) == 1:
         return [f"area {number + 1}" for number in range(len(method.splits))]
     return [
-        f"area {number} (layer {top + 1})" if size == 1
+        f"area {number} (layer {top + 1})"
+        if size == 1
         else f"area {number} (layers {top + 2 - size}-{top + 1})"
         for number, (size, top) in enumerate(zip(method.splits, method.tops, strict=True), start=1)
     ]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from clapp_snn.encoders.vgg import Architecture
 from clapp_snn.functional import convolution
+from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.patches import cut_patches
 
 
@@ -51,7 +52,7 @@ class Encoder(nn.Module):
         self.architecture = architecture.scaled(width)
         self.width = width
         self.in_channels = in_channels
-        self.engine: convolution.Engine = "torch"
+        self.engine: Engine = "torch"
         self.precision = torch.float32
         self.channels = [layer.channels for layer in self.architecture.layers]
         pre = [in_channels, *self.channels[:-1]]

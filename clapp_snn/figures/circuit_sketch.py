@@ -75,7 +75,7 @@ def _coincidence(axes: Axes) -> None:
     axes.text(
         8.35, 5.05, r"$\gamma=y\cdot H$", ha="center", va="center", fontsize=13, color="white"
     )
-    _arrow(axes, (8.35, 3.55), (8.35, 4.4), INK)
+    _arrow(axes, (8.35, 3.65), (8.35, 4.4), INK)
     axes.text(8.35, 3.35, "y = +1 fixation", color=style.FIXATION, ha="center", va="center",
               fontsize=10.5)  # fmt: skip
     axes.text(8.35, 2.8, "y = −1 saccade", color=style.SACCADE, ha="center", va="center",

@@ -7,6 +7,7 @@ from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
+from matplotlib.patheffects import withStroke
 
 from clapp_snn.figures import style
 from clapp_snn.figures.accuracy_per_layer import LayerCurve, draw_accuracy
@@ -23,9 +24,9 @@ def first_screen(
     pixels: float | None = None,
     chance: float | None = None,
     data: str = "",
-    context: tuple[int, int] = (0, 2),
-    target: tuple[int, int] = (4, 2),
-    elsewhere: tuple[int, int] = (4, 3),
+    context: tuple[int, int] = (0, 3),
+    target: tuple[int, int] = (4, 3),
+    elsewhere: tuple[int, int] = (3, 3),
 ) -> Figure:
     """Left: fixation and saccade on photographs; middle: the circuit; right: accuracy per layer.
 
@@ -44,7 +45,7 @@ def first_screen(
         draw_accuracy(axes, curves, pixels, chance)
         axes.set_ylabel("test accuracy (%)")
         axes.set_ylim(bottom=0)
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.06), fontsize=10)
+        axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.44), fontsize=10)
         axes.set_xlabel(f"layer\n{data}" if data else "layer")
         return figure
 
@@ -61,25 +62,27 @@ def _photographs(
     target: tuple[int, int],
     elsewhere: tuple[int, int],
 ) -> None:
-    first, second = figure.subplots(1, 2)
+    grid = figure.subplots(2, 2, width_ratios=(1.0, 0.9))
     captions = (
-        "fixation: same scene\nprediction and activity\nare pulled together",
-        "saccade: another scene\nprediction and activity\nare pushed apart",
+        "fixation (y = +1)\n\nThe same scene:\nprediction and\nactivity attract.",
+        "saccade (y = −1)\n\nAnother scene:\nprediction and\nactivity repel.",
     )
-    for axes, image, caption, colour in zip(
-        (first, second), (seen, other), captions, (style.FIXATION, style.SACCADE), strict=True
+    for (axes, beside), image, caption, colour in zip(
+        grid, (seen, other), captions, (style.FIXATION, style.SACCADE), strict=True
     ):
         axes.imshow(image, interpolation="bilinear")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        axes.set_xlabel(caption, color=colour, fontsize=10.5, labelpad=8)
+        axes.set_axis_off()
+        beside.set_axis_off()
+        beside.text(0.0, 0.5, caption, color=colour, fontsize=11, va="center", linespacing=1.3)
+    (first, _), (second, _) = grid
     start = _patch(first, context, style.GREEN, "c")
     end = _patch(first, target, style.FIXATION, "x")
     away = _patch(second, elsewhere, style.SACCADE, "x")
-    _jump(figure, (first, start), (first, end), style.FIXATION)
-    _jump(figure, (first, start), (second, away), style.SACCADE, bend=-0.2)
+    half = PATCH / 2
+    left = (start[0] - half, start[1])
+    _jump(figure, (first, (start[0], start[1] + half)), (first, (end[0], end[1] - half)),
+          style.FIXATION)  # fmt: skip
+    _jump(figure, (first, left), (second, (away[0] - half, away[1])), style.SACCADE, bend=0.35)
 
 
 def _patch(axes: Axes, cell: tuple[int, int], colour: str, name: str) -> tuple[float, float]:
@@ -101,12 +104,12 @@ def _jump(
     colour: str,
     bend: float = 0.0,
 ) -> None:
-    """An arrow with a white halo from the centre of one patch towards that of another."""
-    for shade, width in (("white", 5.5), (colour, 2.6)):
-        figure.add_artist(
-            ConnectionPatch(
-                start[1], end[1], "data", "data", start[0], end[0], arrowstyle="-|>",
-                mutation_scale=17, color=shade, linewidth=width, shrinkA=2, shrinkB=24,
-                connectionstyle=f"arc3,rad={bend}",
-            )
-        )  # fmt: skip
+    """An arrow with a white halo from one point to another."""
+    figure.add_artist(
+        ConnectionPatch(
+            start[1], end[1], "data", "data", axesA=start[0], axesB=end[0], arrowstyle="-|>",
+            mutation_scale=17, color=colour, linewidth=2.6, shrinkA=0, shrinkB=2,
+            connectionstyle=f"arc3,rad={bend}",
+            path_effects=[withStroke(linewidth=5.5, foreground="white")],
+        )
+    )  # fmt: skip

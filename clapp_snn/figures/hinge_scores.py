@@ -35,7 +35,12 @@ def hinge_scores(panels: Sequence[ScorePanel], columns: int = 3, title: str = ""
         drawn = figure.subplots(rows, columns, squeeze=False)
         limits = visible_range(panels)
         for number, (axes, panel) in enumerate(zip(drawn.flatten(), panels, strict=False)):
-            _panel(axes, panel, limits, right=number % columns == columns - 1 or number == len(panels) - 1)
+            _panel(
+                axes,
+                panel,
+                limits,
+                right=number % columns == columns - 1 or number == len(panels) - 1,
+            )
         for axes in drawn.flatten()[len(panels) :]:
             axes.set_axis_off()
         for axes in drawn[:, 0]:
@@ -48,9 +53,7 @@ def hinge_scores(panels: Sequence[ScorePanel], columns: int = 3, title: str = ""
         return figure
 
 
-def _panel(
-    axes: Axes, panel: ScorePanel, limits: tuple[float, float], right: bool
-) -> None:
+def _panel(axes: Axes, panel: ScorePanel, limits: tuple[float, float], right: bool) -> None:
     for counts, colour, name in (
         (panel.fixation, style.FIXATION, "fixations, measured"),
         (panel.saccade, style.SACCADE, "saccades, measured"),

@@ -54,7 +54,9 @@ def tsne(
         for axes in drawn[len(panels) :]:
             axes.set_axis_off()
         handles = [
-            drawn[0].scatter([], [], color=colour, marker=marker, s=30, linewidths=1.6 * LINE[marker])
+            drawn[0].scatter(
+                [], [], color=colour, marker=marker, s=30, linewidths=1.6 * LINE[marker]
+            )
             for colour, marker in looks
         ]
         figure.legend(handles, [short(name) for name in class_names], loc="outside right center")

@@ -13,15 +13,15 @@ the patches in blocks, so the map before the pool never exists as a whole.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-Engine = Literal["torch", "compiled", "native"]
-"""Who computes: PyTorch operators, the same fused by torch.compile, or the float32 CPU kernels."""
+from clapp_snn import native
+from clapp_snn.functional.engine import Engine
 
 BLOCK_BYTES = {"cpu": 8 << 20, "cuda": 1 << 30}
 
@@ -70,8 +70,6 @@ def respond(
             "power of two."
         )
     if engine == "native":
-        from clapp_snn import native
-
         full, winners, mean = native.conv_forward(x, weight, bias, pool, code=learn)
         assert full is not None
         return Response(full, winners, mean)
@@ -108,8 +106,6 @@ def update(
         signal: e_j of every patch and neuron, gamma times the apical input, summed over pairs.
     """
     if engine == "native":
-        from clapp_snn import native
-
         return ConvolutionUpdate(*native.conv_update(x, code, signal))
     channels = signal.shape[1]
     wide = signal.dtype

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clapp_snn.functional.cells import context_cells, target_cells
+from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.losses import hinge_signal, infonce_signal, pair_weights
 from clapp_snn.functional.objective import Objective
 from clapp_snn.functional.saccades import Draw
@@ -100,6 +101,7 @@ def area_signals(
     W_retro: Matrices | None,
     draw: Draw,
     retro_draw: Draw | None = None,
+    engine: Engine = "torch",
 ) -> AreaSignals:
     """Compare fixations with saccades in one area and derive all local signals in closed form.
 
@@ -112,6 +114,7 @@ def area_signals(
         draw: saccades of the W_pred loss.
         retro_draw: saccades of the W_retro loss; only with retro="free" and sharing="code", where the two
             losses see different saccades and have two gates.
+        engine: who sums over pairs; "native" needs float32 on the CPU.
 
     Raises ValueError when matrices or draws do not fit the objective.
     """
@@ -132,10 +135,10 @@ def area_signals(
         context, target = context_cells(c, distance), target_cells(z, distance)
         landing = forward.landing[step]
         apical = torch.matmul(context, W_pred[step].transpose(0, 1))
-        score = pair_scores(apical, target, landing)
+        score = pair_scores(apical, target, landing, engine)
         scores.append(score)
         lost, gamma, opened = forward.signal(score, rows, images, cols)
-        seen, felt = sum_over_pairs(gamma, landing, target, apical)
+        seen, felt = sum_over_pairs(gamma, landing, target, apical, engine)
         assert seen is not None
         assert felt is not None
         target_signal[:, distance:] += felt.view(groups, rows, images, cols, -1)
@@ -146,11 +149,11 @@ def area_signals(
             if backward is not None:
                 landing = backward.landing[step]
                 projected = torch.matmul(context, W_retro[step])
-                score = pair_scores(projected, target, landing)
+                score = pair_scores(projected, target, landing, engine)
                 lost, gamma, opened = backward.signal(score, rows, images, cols)
                 loss += lost
                 gate += opened
-                seen, _ = sum_over_pairs(gamma, landing, target, None)
+                seen, _ = sum_over_pairs(gamma, landing, target, None, engine)
                 assert seen is not None
             dW_retro[step] = _outer(context, seen)
         if context_signal is not None:

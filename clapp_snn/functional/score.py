@@ -2,18 +2,23 @@
 
 The pairs of one prediction step are the matrix Gamma (context cell x target cell) with one entry per
 fixation (the diagonal) and one per saccade. With many saccades all scores are one Gram matrix, of which
-the drawn pairs are gathered; with one saccade per cell the pairs are taken row by row.
+the drawn pairs are gathered; with one saccade per cell the pairs are taken row by row. The native engine
+computes the drawn pairs only.
 """
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from clapp_snn import native
+from clapp_snn.functional.engine import Engine
+
 
 def pair_scores(
     prediction: Float[Tensor, "groups cell channel"],
     target: Float[Tensor, "groups cell channel"],
     landing: Int64[Tensor, "groups cell negative"],
+    engine: Engine = "torch",
 ) -> Float[Tensor, "groups cell pair"]:
     """Scores of every context cell with its own target (pair 0) and with its saccades (pairs 1..N).
 
@@ -21,7 +26,10 @@ def pair_scores(
         prediction: apical input `W_pred c` of the neurons that hold `z`.
         target: present activity `z`.
         landing: target cell each saccade lands on.
+        engine: "native" needs float32 on the CPU.
     """
+    if engine == "native":
+        return native.sparse_scores(landing, prediction, target)
     if landing.shape[2] == 1:
         index = landing.expand(-1, -1, target.shape[2])
         fixation = torch.linalg.vecdot(prediction, target)
@@ -47,6 +55,7 @@ def sum_over_pairs(
     landing: Int64[Tensor, "groups cell negative"],
     target: Float[Tensor, "groups cell channel"] | None,
     prediction: Float[Tensor, "groups cell channel"] | None,
+    engine: Engine = "torch",
 ) -> tuple[
     Float[Tensor, "groups cell channel"] | None, Float[Tensor, "groups cell channel"] | None
 ]:
@@ -54,6 +63,13 @@ def sum_over_pairs(
 
     Returns (Gamma target, Gamma^T prediction); either input may be None when its sum is not needed.
     """
+    if engine == "native":
+        return (
+            None if target is None else native.sparse_apply(landing, gamma, target),
+            None
+            if prediction is None
+            else native.sparse_apply_transposed(landing, gamma, prediction),
+        )
     if landing.shape[2] == 1:
         own, other = gamma[:, :, 0:1], gamma[:, :, 1:2]
         over_targets = over_contexts = None

@@ -82,25 +82,49 @@ static void transform_weights(const work *w, int thread, int threads) {
     }
 }
 
-/* Starts loading what the next patch needs: its rows lie in an order that no prefetcher sees. */
-static void fetch(const void *start, long bytes) {
-    for (long line = 0; line < bytes; line += 64)
-        __builtin_prefetch((const char *)start + line, 0, 2);
+/* The input of the block to come is loaded little by little beside the products, because its rows
+   are read in an order that no prefetcher sees. */
+typedef struct {
+    const char *at, *end;
+    long step;
+} ahead;
+
+#define AHEAD_BYTES (128 * 1024) /* more would drive the current block out of the cache */
+
+static ahead look_ahead(const work *w, long block, long blocks, long calls) {
+    const conv *c = &w->c;
+    const long image = (long)c->height * c->width * c->inputs * (long)sizeof(float);
+    const long start = (block + 1) * w->p.block, first = w->active ? 0 : start;
+    ahead a = {NULL, NULL, 0};
+    if (block + 1 >= blocks || w->p.block * image > AHEAD_BYTES) return a;
+    const long patch = w->active ? w->active[start] : first;
+    const long last = w->active ? w->active[c->patches - 1] + 1 : c->patches;
+    a.at = (const char *)c->x + patch * image;
+    a.end = a.at + smaller(w->p.block, last - patch) * image;
+    a.step = ((a.end - a.at) / calls / 64 + 1) * 64;
+    return a;
+}
+
+static void step_ahead(ahead *a) {
+    const char *const to = a->end - a->at > a->step ? a->at + a->step : a->end;
+    for (; a->at < to; a->at += 64) __builtin_prefetch(a->at, 0, 2);
 }
 
 /* The outputs of patches [from, to) of a block in one panel. `v` is the V of the block. */
 static void forward_item(const work *w, const float *v, float *m, long block, long from, long to,
-                         int panel) {
+                         int panel, ahead *next) {
     const conv *c = &w->c;
     const float *const u = w->u + (long)panel * c->depth * NR;
     if (c->scheme->multiply)
         for (long i = from; i < to; i++)
             c->scheme->multiply(c, v + i * c->v_patch, u, m + (i - from) * c->rows * NR);
     else
-        for (int p = 0; p < c->scheme->products; p++)
+        for (int p = 0; p < c->scheme->products; p++) {
+            step_ahead(next);
             gemm_rows((int)(to - from) * c->rows, c->depth,
                       v + p * c->v_product + from * c->v_patch, c->v_row, u + p * c->u_product,
                       m + p * c->m_product);
+        }
     for (long i = from; i < to; i++)
         c->scheme->outputs(c, block + i, panel, m + (i - from) * c->rows * NR);
 }
@@ -123,31 +147,30 @@ static void forward_task(void *job, int thread, int threads) {
         const long groups = (count + w->p.group - 1) / w->p.group;
         if (w->p.together) share(count, thread, threads, &from, &to);
         else from = 0, to = count;
-        for (long i = from; i < to; i++) {
-            if (start + i + 1 < c->patches)
-                fetch(c->x + (start + i + 1) * image, image * (long)sizeof(float));
+        for (long i = from; i < to; i++)
             c->scheme->inputs(c, c->x + (start + i) * image, v + i * c->v_patch);
-        }
         if (w->p.together) {
             team_barrier(threads);
             share(groups * c->panels, thread, threads, &from, &to);
         } else {
             from = 0, to = groups * c->panels;
         }
+        ahead next = look_ahead(w, b, last, (to - from) * c->scheme->products);
         for (long item = from; item < to; item++) {
             const long patch = item % groups * w->p.group;
             forward_item(w, v, m, start, patch, smaller(patch + w->p.group, count),
-                         (int)(item / groups));
+                         (int)(item / groups), &next);
         }
         if (w->p.together) team_barrier(threads);
     }
 }
 
 static void products_of_update(const work *w, const float *v, const float *s, float *du, long rows,
-                               long first, long last, int add) {
+                               long first, long last, int add, ahead *next) {
     const conv *c = &w->c;
     for (long item = first; item < last; item++) {
         const long p = item / c->panels, panel = item % c->panels;
+        step_ahead(next);
         gemm_columns((int)rows, c->depth, v + p * c->v_product, c->v_row,
                      s + p * c->s_product + panel * c->s_panel,
                      du + p * c->u_product + panel * c->depth * NR, add);
@@ -206,8 +229,6 @@ static void update_task(void *job, int thread, int threads) {
         else from = 0, to = count;
         for (long i = from; i < to; i++) {
             const long patch = w->active[start + i];
-            if (start + i + 1 < c->patches)
-                fetch(c->x + w->active[start + i + 1] * image, image * (long)sizeof(float));
             c->scheme->inputs(c, c->x + patch * image, v + i * c->v_patch);
             if (c->scheme->accumulate)
                 c->scheme->accumulate(c, patch, v + i * c->v_patch, du, sums);
@@ -220,7 +241,8 @@ static void update_task(void *job, int thread, int threads) {
         } else {
             from = 0, to = products;
         }
-        products_of_update(w, v, s, du, count * c->rows, from, to, b > first);
+        ahead next = look_ahead(w, b, last, to - from);
+        products_of_update(w, v, s, du, count * c->rows, from, to, b > first, &next);
         if (w->p.together) team_barrier(threads);
     }
     team_barrier(threads);

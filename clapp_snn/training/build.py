@@ -9,7 +9,7 @@ from clapp_snn import native
 from clapp_snn.circuit.hierarchy import Hierarchy
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6
-from clapp_snn.functional import convolution
+from clapp_snn.functional.engine import Engine
 from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
 from clapp_snn.training.checkpoint import load_weights
@@ -24,9 +24,7 @@ def method_of(config: TrainConfig) -> Method:
     return method
 
 
-def choose_engine(
-    config: TrainConfig, device: torch.device, explicit: bool
-) -> tuple[convolution.Engine, str]:
+def choose_engine(config: TrainConfig, device: torch.device, explicit: bool) -> tuple[Engine, str]:
     """The engine of the convolutions, and one sentence that says which and why.
 
     `explicit`: whether the method learns by the explicit rule; back-propagation always runs on torch.

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from clapp_snn import native
 from clapp_snn.circuit.hierarchy import Hierarchy
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6
+from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.objective import Objective
 from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
@@ -182,9 +184,14 @@ def test_every_update_equals_autograd_in_float64(name: str) -> None:
     check(build(OPTIONS[name]), build(OPTIONS[name]), 1e-9)
 
 
-@pytest.mark.parametrize("name", ["clapp-s", "clapp", "infonce"])
-def test_float32_stays_within_1e_4(name: str) -> None:
-    check(build(OPTIONS[name], dtype=torch.float32), build(OPTIONS[name]), 1e-4)
+@pytest.mark.parametrize("engine", ["torch", "native"])
+@pytest.mark.parametrize("name", ["clapp-s", "clapp-s, W_retro free", "clapp", "infonce"])
+def test_float32_stays_within_1e_4(name: str, engine: Engine) -> None:
+    if engine == "native" and not native.available():
+        pytest.skip(native.why_unavailable())
+    hierarchy = build(OPTIONS[name], dtype=torch.float32)
+    hierarchy.encoder.engine = engine
+    check(hierarchy, build(OPTIONS[name]), 1e-4)
 
 
 @pytest.mark.parametrize("retro", ["tied", "zero"])

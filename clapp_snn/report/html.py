@@ -1,0 +1,216 @@
+"""`clapp-snn report`: one self-contained HTML page of a run."""
+
+import base64
+import csv
+import json
+import shlex
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from clapp_snn.evaluation.probe_table import LayerMean, ProbeTable
+from clapp_snn.files import write_text
+from clapp_snn.methods import get_method
+from clapp_snn.training.config import FILE as CONFIG_FILE
+from clapp_snn.training.config import TrainConfig, read_config, to_yaml
+from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
+from clapp_snn.training.environment import read_environment
+
+FILE = "report.html"
+PROBE_FILE = "probe.csv"
+METRICS_FILE = "metrics.csv"
+FIGURES = "figures"
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class ProbeBlock:
+    """The table of one protocol: a row an encoder, a cell a layer; raw pixels have one number."""
+
+    protocol: str
+    notes: list[str]
+    spread: str
+    layers: list[int]
+    rows: list[tuple[str, list[LayerMean | None]]]
+    pixels: LayerMean | None
+    tests: list[int]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as base64 text, with its alternative text and caption."""
+
+    name: str
+    data: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class AreaEnd:
+    """Loss and gate share (0..1) of an area in the first and last logged steps."""
+
+    area: int
+    first_loss: float
+    last_loss: float
+    first_gate: float
+    last_gate: float
+
+
+def write_report(run: str | Path) -> Path:
+    """Write run/report.html from the files of the run and return its path.
+
+    Parts that the run does not have yet are named, with the command that makes them. Everything shown is
+    escaped, and nothing is loaded from elsewhere.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+        ValueError: a file of the run is damaged; names it.
+    """
+    folder, config = Path(run), read_config(run)
+    method = get_method(config.method)
+    index = read_index(folder)
+    data = index["data"]
+    probe = folder / PROBE_FILE
+    text = _template().render(
+        title=f"{method.title} on {data['name'] if data else config.data}",
+        run=str(folder),
+        quoted=shlex.quote(str(folder)),
+        config_path=shlex.quote(str(folder / CONFIG_FILE)),
+        config=config,
+        config_text=to_yaml(config),
+        method=method,
+        data=data,
+        sessions=read_environment(folder) if (folder / ENVIRONMENT_FILE).exists() else [],
+        blocks=probe_blocks(ProbeTable.read(probe)) if probe.exists() else [],
+        pictures=read_pictures(folder, index["figures"]),
+        progress=read_progress(folder / METRICS_FILE),
+        hinge=method.objective is not None and method.objective.loss == "hinge",
+        purpose=purpose(config),
+    )
+    write_text(folder / FILE, text)
+    return folder / FILE
+
+
+def purpose(config: TrainConfig) -> str:
+    """One sentence: what was trained and how."""
+    method = get_method(config.method)
+    task = {
+        "contrast": "learns without labels, by telling the next glance at the same scene (fixation) "
+        "from a glance at another scene (saccade)",
+        "supervised": "learns with labels",
+        "none": "does not learn: it is the comparison at random initialisation",
+    }[method.task]
+    rule = "; every area updates itself by the explicit local rule, without back-propagation"
+    return (
+        f"A VGG-6 encoder of width {config.width:g} that {task}{rule if method.explicit else ''}."
+    )
+
+
+def probe_blocks(table: ProbeTable) -> list[ProbeBlock]:
+    """The tables of all protocols."""
+    blocks = []
+    for protocol in table.protocols:
+        names = table.encoders(protocol)
+        means = {name: {m.layer: m for m in table.layer_means(protocol, name)} for name in names}
+        layers = sorted({layer for found in means.values() for layer in found if layer > 0})
+        measured = [row for row in table.rows if row.protocol == protocol]
+        seeds = max(mean.seeds for found in means.values() for mean in found.values())
+        blocks.append(
+            ProbeBlock(
+                protocol=protocol,
+                notes=list(dict.fromkeys(row.note for row in measured if row.note)),
+                spread="95 % interval"
+                if seeds == 1
+                else f"mean - sd to mean + sd over {seeds} seeds",
+                layers=layers,
+                rows=[
+                    (name, [means[name].get(layer) for layer in layers])
+                    for name in names
+                    if name != "pixels"
+                ],
+                pixels=means.get("pixels", {}).get(0),
+                tests=sorted({row.n_test for row in measured}),
+            )
+        )
+    return blocks
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """What `clapp-snn figures` wrote about the data and the figures; empty where it has not run.
+
+    Raises ValueError for a damaged file.
+    """
+    path = folder / FIGURES / INDEX
+    if not path.exists():
+        return {"data": None, "figures": []}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {"data": record["data"], "figures": list(record["figures"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged; draw the figures again: {error}") from error
+
+
+def read_pictures(folder: Path, described: list[dict[str, str]]) -> list[Picture]:
+    """All PNG files in run/figures: those that are described first and in order, then the others."""
+    words = {entry["file"]: entry for entry in described}
+    found = {path.name: path for path in sorted((folder / FIGURES).glob("*.png"))}
+    order = [name for name in words if name in found] + [
+        name for name in found if name not in words
+    ]
+    pictures = []
+    for name in order:
+        plain = Path(name).stem.replace("_", " ")
+        entry = words.get(name, {"alt": f"Figure: {plain}", "caption": plain})
+        data = base64.b64encode(found[name].read_bytes()).decode("ascii")
+        pictures.append(Picture(name, data, entry["alt"], entry["caption"]))
+    return pictures
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The last row of metrics.csv, and every area at the beginning and the end."""
+
+    step: int
+    epoch: float
+    images: int
+    seconds: float
+    first_step: int
+    areas: list[AreaEnd]
+
+
+def read_progress(path: Path) -> Progress | None:
+    """How far learning came; None where nothing was logged.
+
+    Raises ValueError for a damaged file.
+    """
+    if not path.exists():
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return None
+    try:
+        first, last = ({key: float(value) for key, value in rows[i].items()} for i in (0, -1))
+        numbers = [int(key.removeprefix("loss_")) for key in last if key.startswith("loss_")]
+        areas = [
+            AreaEnd(n, first[f"loss_{n}"], last[f"loss_{n}"], first[f"gate_{n}"], last[f"gate_{n}"])
+            for n in numbers
+        ]
+        return Progress(
+            int(last["step"]), last["epoch"], int(last["images"]), last["seconds"],
+            int(first["step"]), areas,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _template() -> Any:
+    source = files("clapp_snn.report").joinpath("template.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(source)
