@@ -2,23 +2,24 @@
 
 It is not the paper's protocol (`linear_probe`): features are computed once, from the centre crop and
 optionally a few augmented views, standardised with the training statistics, and the classifier is the
-optimum of a convex problem instead of the last of 300 epochs of Adam.
+optimum of a convex problem instead of the last of 300 epochs of Adam. The strength of its penalty is chosen
+for every layer on training images that are held out, after which all training images are fitted.
 """
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from clapp_snn.evaluation.cache import CachedFeatures
 from clapp_snn.evaluation.features import standardise
 from clapp_snn.evaluation.scores import LayerScore, require_finite, score_logits
+from clapp_snn.randomness import generator
 
-PENALTY = 1e-5
-"""Weight of the penalty for each feature: `fast_probe` uses l2 = PENALTY * number of features.
+PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
+"""Strengths of the ridge penalty that are tried, from strong to weak (scikit-learn: C = 1 / (l2 images))."""
 
-So the classifier is held back alike in narrow and wide layers and in pixels (4096 features), which would
-otherwise overfit. In scikit-learn's terms C = 1 / (l2 * number of training images).
-"""
+HELD_OUT = 5
+"""Every fifth training image judges the strengths; test images never do."""
 
 
 def fit_logistic(
@@ -91,15 +92,36 @@ def fit_logistic(
     return weights(), bias
 
 
-def fast_probe(cache: CachedFeatures, penalty: float = PENALTY) -> list[LayerScore]:
-    """Accuracy of every cached layer over all test samples."""
+def choose_penalty(
+    features: Float[Tensor, "image channel"],
+    labels: Int64[Tensor, "image"],
+    classes: int,
+    held_out: Bool[Tensor, "image"],
+) -> float:
+    """The strongest of `PENALTIES` that recognises most of the held-out images."""
+    best, choice = -1.0, PENALTIES[0]
+    for l2 in PENALTIES:
+        kept = ~held_out
+        weight, bias = fit_logistic(features[kept], labels[kept], classes, l2, tolerance=1e-4)
+        guess = torch.addmm(bias, features[held_out].double(), weight.t()).argmax(1)
+        right = float((guess == labels[held_out].to(guess.device)).double().mean())
+        if right > best:
+            best, choice = right, l2
+    return choice
+
+
+def fast_probe(cache: CachedFeatures, seed: int = 0) -> list[LayerScore]:
+    """Accuracy of every cached layer over all test samples; `seed` picks the held-out images."""
     views = f" + {cache.extra_views} cached views" if cache.extra_views else ""
+    order = torch.randperm(cache.centre_count, generator=generator(seed, "held out"))
+    held_out = (order % HELD_OUT == 0).repeat(1 + cache.extra_views)
     scores = []
     for layer in sorted(cache.train):
         require_finite(cache.test[layer], f"The test features of layer {layer}")
         train, test = standardise(cache.train[layer], cache.test[layer])
-        l2 = penalty * train.shape[1]
+        l2 = choose_penalty(train, cache.train_labels, cache.classes, held_out)
         weight, bias = fit_logistic(train, cache.train_labels, cache.classes, l2)
         logits = torch.addmm(bias, test, weight.t())
-        scores.append(score_logits(layer, logits, cache.test_labels, f"centre crop{views}"))
+        note = f"centre crop{views}, l2 {l2:g}"
+        scores.append(score_logits(layer, logits, cache.test_labels, note))
     return scores

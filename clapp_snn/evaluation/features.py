@@ -47,7 +47,9 @@ def pooled_features(
     """
     parts: list[list[Tensor]] = []
     batches = list(index_batches(len(split), batch))
-    for indices in tqdm(batches, desc=progress, unit="batch", disable=progress is None):
+    for indices in tqdm(
+        batches, desc=progress, unit="batch", disable=True if progress is None else None
+    ):
         parts.append(grid_mean(encoder.features(view(split.read(indices).to(device)))))
     return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 

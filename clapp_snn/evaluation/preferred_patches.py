@@ -67,7 +67,9 @@ def preferred_patches(
     best, cell = [], []
     columns = 1
     batches = list(index_batches(len(split), batch))
-    for indices in tqdm(batches, desc=f"layer {layer}", unit="batch", disable=not progress):
+    for indices in tqdm(
+        batches, desc=f"layer {layer}", unit="batch", disable=None if progress else True
+    ):
         maps = encoder.features(view(split.read(indices).to(device)))[layer - 1]
         columns = maps.shape[2]
         found = maps[..., chosen.to(maps.device)].flatten(1, 2).max(dim=1)

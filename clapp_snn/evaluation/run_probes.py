@@ -121,5 +121,5 @@ def _cached_probe(
     protocol: str, cache: CachedFeatures, seed: int, settings: ProbeSettings
 ) -> list[LayerScore]:
     if protocol == "fast":
-        return fast_probe(cache)
+        return fast_probe(cache, seed)
     return few_shot_probe(cache, seed, settings.shots, settings.episodes)

@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from clapp_snn.evaluation.cache import CachedFeatures, cache_features
-from clapp_snn.evaluation.fast_probe import PENALTY, fast_probe, fit_logistic
+from clapp_snn.evaluation.fast_probe import PENALTIES, choose_penalty, fast_probe, fit_logistic
 from clapp_snn.evaluation.interfaces import standard_views
 from tests.evaluation.fakes import MatrixEncoder, dataset
 
@@ -39,7 +39,9 @@ def test_probe_equals_a_sklearn_pipeline_over_all_test_samples() -> None:
     test_x, test_y = blobs(83, 12, 4, 2)
     cache = CachedFeatures({2: x * 40 + 3}, y, {2: test_x * 40 + 3}, test_y, 4, 0)
     (score,) = fast_probe(cache)
-    model = LogisticRegression(C=1 / (PENALTY * 12 * 150), tol=1e-10, max_iter=20_000)
+    l2 = float(score.note.split("l2 ")[1])
+    assert l2 in PENALTIES
+    model = LogisticRegression(C=1 / (l2 * 150), tol=1e-10, max_iter=20_000)
     pipeline = make_pipeline(StandardScaler(), model).fit((x * 40 + 3).numpy(), y.numpy())
     expected = 100 * pipeline.score((test_x * 40 + 3).numpy(), test_y.numpy())
     assert score.accuracy == pytest.approx(expected, abs=1e-9)
@@ -47,12 +49,31 @@ def test_probe_equals_a_sklearn_pipeline_over_all_test_samples() -> None:
     assert score.low < score.accuracy < score.high
 
 
+def test_penalty_is_chosen_on_held_out_training_images_alone() -> None:
+    """Pure noise in many dimensions wants the strongest penalty, clean classes do not mind a weak one; and
+    the test images cannot matter, since they are not given."""
+    stream = torch.Generator().manual_seed(3)
+    y = torch.arange(200) % 4
+    held_out = torch.arange(200) % 5 == 0
+    clean = torch.nn.functional.one_hot(y, 4) + 0.01 * torch.randn(200, 4, generator=stream)
+    noisy = torch.cat((clean, torch.randn(200, 300, generator=stream)), 1)
+    accuracy = {}
+    for l2 in PENALTIES:
+        weight, bias = fit_logistic(noisy[~held_out], y[~held_out], 4, l2, tolerance=1e-4)
+        guess = (noisy[held_out].double() @ weight.t() + bias).argmax(1)
+        accuracy[l2] = float((guess == y[held_out]).double().mean())
+    best = max(accuracy.values())
+    expected = next(l2 for l2 in PENALTIES if accuracy[l2] == best)
+    assert choose_penalty(noisy, y, 4, held_out) == expected
+    assert choose_penalty(clean, y, 4, held_out) == PENALTIES[0]
+
+
 def test_protocol_is_named_in_the_note() -> None:
     views = standard_views()
     plain = fast_probe(cache_features(MatrixEncoder(), dataset(), views))
     more = fast_probe(cache_features(MatrixEncoder(), dataset(), views, extra_views=2))
-    assert {score.note for score in plain} == {"centre crop"}
-    assert {score.note for score in more} == {"centre crop + 2 cached views"}
+    assert all(score.note.startswith("centre crop, l2") for score in plain)
+    assert all(score.note.startswith("centre crop + 2 cached views, l2") for score in more)
     assert [score.layer for score in plain] == [1, 2]
 
 
