@@ -35,7 +35,9 @@ def first_screen(
     """
     with style.house_style():
         figure = style.new_figure(12.0, 5.0)
-        left, middle, right = figure.subfigures(1, 3, width_ratios=(4.0, 4.3, 3.7))
+        left, middle, right = figure.subfigures(1, 3, squeeze=False, width_ratios=(4.0, 4.3, 3.7))[
+            0
+        ]
         _heading(left, "1  Predict what the next glance shows")
         _photographs(left, seen, other, context, target, elsewhere)
         _heading(middle, "2  Each area learns with local signals")

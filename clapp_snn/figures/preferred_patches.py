@@ -11,6 +11,9 @@ from matplotlib.patches import Rectangle
 
 from clapp_snn.figures import style
 
+GAP = 8
+"""Pixels between images."""
+
 
 @dataclass(frozen=True)
 class PatchPanel:
@@ -42,28 +45,47 @@ def preferred_patches(
         blocks = figure.subfigures(1, len(panels), width_ratios=tops, squeeze=False)[0]
         for block, panel in zip(blocks, panels, strict=True):
             block.suptitle(panel.title, fontsize=10, fontweight="bold")
-            grid = block.subplots(*panel.images.shape[:2], squeeze=False)
-            for index, channel in enumerate(panel.channels):
-                for rank, axes in enumerate(grid[index]):
-                    axes.imshow(panel.images[index, rank], interpolation="nearest")
-                    axes.set_xticks([])
-                    axes.set_yticks([])
-                    for spine in axes.spines.values():
-                        spine.set_visible(False)
-                    if panel.silent[index]:
-                        axes.images[0].set_alpha(0.25)
-                        continue
-                    corner = (stride * panel.col[index, rank], stride * panel.row[index, rank])
-                    _frame(axes, (corner[0] - 0.5, corner[1] - 0.5), patch)
-                label = f"{channel}\nsilent" if panel.silent[index] else f"{channel}"
-                grid[index, 0].set_ylabel(
-                    label, rotation=0, ha="right", va="center", fontsize=8, labelpad=4
-                )
-            block.supxlabel("one channel a row, most preferred image first", fontsize=8)
+            _block(block.add_subplot(), panel, patch, stride)
         style.heading(figure, title)
         return figure
 
 
-def _frame(axes: Axes, corner: tuple[float, float], side: int) -> None:
-    for colour, width in ((style.BLACK, 2.6), (style.YELLOW, 1.2)):
-        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=width))
+def _block(axes: Axes, panel: PatchPanel, patch: int, stride: int) -> None:
+    """All images of a panel as one picture, with the frames drawn over it."""
+    side = panel.images.shape[2]
+    step = side + GAP
+    axes.imshow(mosaic(panel), interpolation="nearest")
+    for index in range(len(panel.channels)):
+        if panel.silent[index]:
+            continue
+        for rank in range(panel.images.shape[1]):
+            x = rank * step + stride * int(panel.col[index, rank]) - 0.5
+            y = index * step + stride * int(panel.row[index, rank]) - 0.5
+            for colour, width in ((style.BLACK, 2.6), (style.YELLOW, 1.2)):
+                axes.add_patch(
+                    Rectangle((x, y), patch, patch, fill=False, edgecolor=colour, linewidth=width)
+                )
+    labels = [
+        f"{channel}\nsilent" if silent else f"{channel}"
+        for channel, silent in zip(panel.channels, panel.silent, strict=True)
+    ]
+    axes.set_yticks([index * step + side / 2 for index in range(len(labels))], labels, fontsize=8)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_ylabel("channel")
+    axes.set_xlabel("images, most preferred first")
+
+
+def mosaic(panel: PatchPanel) -> UInt8[np.ndarray, "height width 3"]:
+    """One row a channel on white; the images of silent channels are faded."""
+    rows, tops, side = panel.images.shape[:3]
+    step = side + GAP
+    canvas = np.full((rows * step - GAP, tops * step - GAP, 3), 255, dtype=np.uint8)
+    for index in range(rows):
+        for rank in range(tops):
+            image = panel.images[index, rank]
+            y, x = index * step, rank * step
+            canvas[y : y + side, x : x + side] = 191 + image // 4 if panel.silent[index] else image
+    return canvas

@@ -56,9 +56,17 @@ def find_compiler() -> list[str]:
 
 
 def cache_folder() -> Path:
-    """Return the folder of the compiled libraries: `$XDG_CACHE_HOME/clapp_snn/native`."""
+    """Return the folder of the compiled libraries: `$XDG_CACHE_HOME/clapp_snn/native`.
+
+    Raises:
+        NativeUnavailable: if neither that variable nor a home folder is known.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "").strip()
-    return (Path(base) if base else Path.home() / ".cache") / "clapp_snn" / "native"
+    try:
+        root = Path(base) if base else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise NativeUnavailable(f"{error} Set XDG_CACHE_HOME to a folder to build in.") from error
+    return root / "clapp_snn" / "native"
 
 
 def compile_options() -> list[str]:

@@ -33,7 +33,7 @@ class _Plan(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of one layer: `rows` of a product come from one patch, `depth` is their length."""
+    """The size of one layer: each patch gives `rows` rows of length `depth` to each product."""
 
     patches: int
     height: int
@@ -60,37 +60,45 @@ class Shape:
         return self.inputs * (9 if self.products == 1 else 1)
 
     @property
+    def weights(self) -> int:
+        """The number of transformed weights, and of entries of dU."""
+        return self.products * self.depth * self.outputs
+
+    @property
     def output_map(self) -> tuple[int, int]:
         return (self.height // 2, self.width // 2) if self.pool else (self.height, self.width)
 
 
 CACHE_FLOATS = 96 * 1024  # what a thread's block may fill: three quarters of a 512 KiB cache
-SMALL_WEIGHTS = 1 << 19  # transformed weights (floats) that threads may stream apart
-ROWS_TOGETHER = 192  # rows of a product that repay fetching large weights once
+FEW_ROWS, MANY_ROWS = 48, 96  # the least rows that repay fetching weights from cache, from memory
+CACHED_WEIGHTS = 3 << 20  # floats of transformed weights that still stay in cache
+OWN_GRADIENTS = 3 << 19  # floats of dU of which every thread may have its own
+ROWS_TOGETHER = 384
+
+
+def _own_blocks(shape: Shape, rows: int, threads: int) -> _Plan:
+    """Blocks of about `rows` rows for threads that work apart, as many for each of them."""
+    wanted = max(1.0, rows / shape.rows)
+    rounds = max(1, round(shape.patches / (wanted * threads)))
+    block = max(1, -(-shape.patches // (rounds * threads)))
+    return _Plan(block, block, 0)
 
 
 def _forward_plan(shape: Shape, threads: int) -> _Plan:
     if shape.products == 1:
         return _Plan(1, 1, 0)
-    weights = shape.products * shape.depth * shape.outputs
-    if weights <= SMALL_WEIGHTS or threads == 1:
-        row = shape.products * (shape.depth + 16)
-        rows = max(24, CACHE_FLOATS // row) if weights <= SMALL_WEIGHTS else ROWS_TOGETHER
-        block = max(1, round(rows / shape.rows))
-        return _Plan(block, block, 0)
-    block = max(1, ROWS_TOGETHER // shape.rows)
-    return _Plan(block, max(1, block // 2), 1)
+    least = FEW_ROWS if shape.weights <= CACHED_WEIGHTS else MANY_ROWS
+    fitting = CACHE_FLOATS // (shape.products * (shape.depth + 16))
+    return _own_blocks(shape, max(least, fitting), threads)
 
 
 def _update_plan(shape: Shape, threads: int) -> _Plan:
     if shape.products == 1:
         return _Plan(1, 1, 0)
-    weights = shape.products * shape.depth * shape.outputs
-    if weights <= SMALL_WEIGHTS:
-        row = shape.products * (shape.depth + shape.outputs)
-        rows = max(32, CACHE_FLOATS // row)
-        return _Plan(max(1, round(rows / shape.rows)), 1, 0)
-    return _Plan(max(1, 2 * ROWS_TOGETHER // shape.rows), 1, 1)
+    if threads > 1 and shape.weights > OWN_GRADIENTS:
+        return _Plan(max(1, ROWS_TOGETHER // shape.rows), 1, 1)
+    fitting = CACHE_FLOATS // (shape.products * (shape.depth + shape.outputs))
+    return _own_blocks(shape, max(FEW_ROWS, fitting), threads)
 
 
 def _layer(x: Tensor, outputs: int, pool: bool) -> Shape:

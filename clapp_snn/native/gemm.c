@@ -5,7 +5,7 @@ INLINE void rows_tile(const int m, int depth, const float *a, long lda, const fl
     vf sum[MR][NV];
     UNROLL for (int r = 0; r < m; r++)
         UNROLL for (int v = 0; v < NV; v++) sum[r][v] = (vf){0};
-    for (int k = 0; k < depth; k++) {
+    UNROLL_4 for (int k = 0; k < depth; k++) {
         vf right[NV];
         UNROLL for (int v = 0; v < NV; v++) right[v] = vload(b + (long)k * NR + v * VL);
         UNROLL for (int r = 0; r < m; r++) {
@@ -20,12 +20,12 @@ INLINE void rows_tile(const int m, int depth, const float *a, long lda, const fl
 INLINE void columns_tile(const int m, int rows, const float *a, long lda, const float *b, float *c,
                          int add) {
     vf sum[MR][NV];
-    if (add) {
-        UNROLL for (int r = 0; r < m; r++) __builtin_prefetch(c + r * NR, 1);
+    if (add) { /* c comes from memory in large layers: this tile and the next are asked for early */
+        UNROLL for (int r = 0; r < m + MR; r++) __builtin_prefetch(c + r * NR, 1);
     }
     UNROLL for (int r = 0; r < m; r++)
         UNROLL for (int v = 0; v < NV; v++) sum[r][v] = (vf){0};
-    for (int k = 0; k < rows; k++) {
+    UNROLL_4 for (int k = 0; k < rows; k++) {
         vf right[NV];
         UNROLL for (int v = 0; v < NV; v++) right[v] = vload(b + (long)k * NR + v * VL);
         UNROLL for (int r = 0; r < m; r++) {

@@ -28,8 +28,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define UNROLL _Pragma("GCC unroll 64")
+#define UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 
 typedef float vf __attribute__((vector_size(4 * VL), may_alias));

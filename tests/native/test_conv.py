@@ -179,7 +179,7 @@ def test_silent_patches_do_not_count():
     kept = dfeature.abs().sum(1) > 0
     some = native.conv_update(x[kept], code[kept], dfeature[kept])
     for a, b in zip(native.conv_update(x, code, dfeature), some, strict=True):
-        assert torch.equal(a, b)
+        assert difference(a, b) < 1e-6
     for part in native.conv_update(x, code, torch.zeros_like(dfeature)):
         assert float(part.abs().max()) == 0
 

@@ -1,0 +1,134 @@
+"""`draw_figures` draws what a run has data for, says what is missing, and describes every file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clapp_snn.commands import figures
+from clapp_snn.commands.figures import draw_figures
+from clapp_snn.commands.number_figures import (
+    layer_curves,
+    module_names,
+    pixel_accuracy,
+    read_metrics,
+)
+from clapp_snn.commands.options import FigureOptions
+from clapp_snn.commands.representation_figures import chosen_images
+from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
+from clapp_snn.methods import get_method
+from clapp_snn.stimuli.record import ArraySplit
+from clapp_snn.training.loop import train
+from tests.training import tiny
+
+ALWAYS = ["losses.png", "hinge_scores.png", "preferred_patches.png", "tsne.png"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(figures, "data_of", lambda config: tiny.dataset())
+    train(tiny.config(tmp_path / "run"), tiny.dataset(), tiny.SINGLE, quiet=True)
+    return tmp_path / "run"
+
+
+def table() -> ProbeTable:
+    rows = [
+        ProbeRow("fast", encoder, layer, 0, 10.0 * layer + bonus, 24, None, "", 1.0, 99.0)
+        for encoder, bonus in (("trained", 5.0), ("random", 0.0))
+        for layer in range(1, 7)
+    ]
+    return ProbeTable([*rows, ProbeRow("fast", "pixels", 0, 0, 33.0, 24)])
+
+
+def test_a_run_is_drawn_first_without_and_then_with_a_probe(run: Path) -> None:
+    said: list[str] = []
+    before = {path.name: path.read_bytes() for path in draw_figures(run, None, said.append)}
+    assert list(before) == ALWAYS
+    assert len(said) == 1
+    assert f"clapp-snn probe {run}" in said[0]
+    for path in (run / "figures").glob("*.png"):
+        with Image.open(path) as image:
+            assert image.size[0] >= 900
+            assert image.size[1] >= 400
+            assert len(image.convert("RGB").getcolors(10_000_000)) > 20
+
+    table().write(run / "probe.csv")
+    (run / "probe_curve.csv").write_text(
+        "step,protocol,layer,accuracy,low,high\n3,fast,1,40,30,50\n6,fast,1,50,40,60\n"
+    )
+    after = {path.name: path.read_bytes() for path in draw_figures(run, None, said.append)}
+    assert list(after) == ["accuracy_per_layer_fast.png", "learning_curves_fast.png", *ALWAYS]
+    assert len(said) == 1
+    assert {name: after[name] for name in ALWAYS} == before
+    index = json.loads((run / "figures" / "index.json").read_text())
+    assert [entry["file"] for entry in index["figures"]] == list(after)
+    assert all(entry["alt"] and entry["caption"] for entry in index["figures"])
+    assert "15.0, 25.0, 35.0, 45.0, 55.0, 65.0" in index["figures"][0]["alt"]
+    assert index["data"] == {
+        "name": "noise",
+        "note": "noise",
+        "classes": ["a", "b", "c"],
+        "chance": pytest.approx(100 / 3),
+    }
+
+
+def test_a_run_of_random_weights_has_no_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "data_of", lambda config: tiny.dataset())
+    config = tiny.config(tmp_path / "run", method="random")
+    train(config, tiny.dataset(), tiny.SINGLE, quiet=True)
+    said: list[str] = []
+    paths = draw_figures(tmp_path / "run", say=said.append)
+    assert [path.name for path in paths] == ["preferred_patches.png", "tsne.png"]
+    assert any("nothing has been learned" in line for line in said)
+
+
+def test_a_layer_that_does_not_exist_is_refused(run: Path) -> None:
+    with pytest.raises(ValueError, match="layers 1 to 6"):
+        draw_figures(run, FigureOptions(patch_layer=7))
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="not the folder of a run"):
+        draw_figures(tmp_path)
+
+
+def test_curves_of_a_table_are_its_means() -> None:
+    random, trained = sorted(layer_curves(table(), "fast"), key=lambda curve: curve.label)
+    assert (random.label, trained.label) == ("random init", "trained")
+    assert trained.layers == [1, 2, 3, 4, 5, 6]
+    assert trained.accuracy == [15, 25, 35, 45, 55, 65]
+    assert trained.low == [1.0] * 6
+    assert pixel_accuracy(table(), "fast") == 33
+    assert pixel_accuracy(table(), "paper") is None
+
+
+def test_metrics_are_read_by_column(tmp_path: Path) -> None:
+    assert len(read_metrics(tmp_path / "none.csv")["step"]) == 0
+    (tmp_path / "metrics.csv").write_text("step,loss_1\n5,2.5\n10,1.25\n")
+    found = read_metrics(tmp_path / "metrics.csv")
+    np.testing.assert_array_equal(found["step"], [5, 10])
+    np.testing.assert_array_equal(found["loss_1"], [2.5, 1.25])
+
+
+def test_module_names_tell_the_layers_of_modules_with_several() -> None:
+    assert module_names(get_method("clapp-s"))[:2] == ["area 1", "area 2"]
+    assert module_names(get_method("clapp-s-4-upper"))[:2] == [
+        "area 1 (layers 1-3)",
+        "area 2 (layer 4)",
+    ]
+
+
+def test_chosen_images_are_different_and_of_shown_classes() -> None:
+    images = np.arange(40, dtype=np.uint8)[:, None, None, None] * np.ones((3, 2, 2), np.uint8)
+    split = ArraySplit(images, torch.arange(40) % 20)
+    chosen = chosen_images(split, 10, seed=0)
+    assert len(chosen) == 10
+    assert len(set(chosen.indices.tolist())) == 10
+    assert int(chosen.labels.max()) < 16
+    assert chosen.read(torch.tensor([3]))[0, 0, 0, 0] == chosen.indices[3]
+    assert len(chosen_images(split, 1000, seed=0)) == 32
