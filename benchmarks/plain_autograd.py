@@ -26,7 +26,9 @@ class PlainNetwork(nn.Module):
         pre = [1, *channels[:-1]]
         convolutions = [nn.Conv2d(i, o, 3, padding=1) for i, o in zip(pre, channels, strict=True)]
         self.layers = nn.ModuleList(convolutions)
-        self.to(memory_format=torch.channels_last)
+        for convolution in convolutions:
+            weight = convolution.weight.data
+            convolution.weight.data = weight.contiguous(memory_format=torch.channels_last)
         self.tops = [sum(splits[: i + 1]) - 1 for i in range(len(splits))]
         self.heads = nn.ModuleList(_heads(channels[top]) for top in self.tops)
         self.back_heads = nn.ModuleList(_heads(channels[top]) for top in self.tops if free_retro)

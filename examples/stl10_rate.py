@@ -10,7 +10,6 @@ All options: --help. The same job as `clapp-snn train`, `probe`, `figures` and `
 
 from dataclasses import fields
 
-from clapp_snn.report.html import write_report
 from jsonargparse import ActionConfigFile, ArgumentParser
 
 from clapp_snn.cli import add_data_arguments
@@ -18,6 +17,7 @@ from clapp_snn.commands.figures import draw_figures
 from clapp_snn.commands.options import DataOptions, ProbeOptions
 from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
+from clapp_snn.report.html import write_report
 from clapp_snn.training.config import TrainConfig
 
 
