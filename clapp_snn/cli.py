@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
-from clapp_snn.commands.options import DataOptions, FigureOptions, ProbeOptions
+from clapp_snn.commands.options import FigureOptions, ProbeOptions
 from clapp_snn.evaluation.finetune import FinetuneSettings
 from clapp_snn.native import NativeUnavailable
 from clapp_snn.training.checkpoint import CheckpointError
@@ -19,19 +19,11 @@ EXPECTED = (ValueError, OSError, CheckpointError, DivergenceError, NativeUnavail
 INTERRUPTED = 130
 
 
-def add_data_arguments(parser: ArgumentParser) -> None:
-    """Switches of `DataOptions`."""
-    parser.add_argument("--download", action="store_true", help="fetch STL-10 if it is not there")
-    parser.add_argument(
-        "--skip_unreadable", action="store_true", help="leave out image files that cannot be read"
-    )
-
-
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(description="Learn from images; everything goes into the run's folder.")
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
     parser.add_class_arguments(TrainConfig)
-    add_data_arguments(parser)
+    parser.add_argument("--download", action="store_true", help="fetch STL-10 if it is not there")
     parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
     parser.add_argument("--quiet", action="store_true", help="no progress display")
     return parser
@@ -111,9 +103,14 @@ def _pick(record: type, options: Namespace) -> Any:
 def _train(options: Namespace) -> int:
     from clapp_snn.commands.train import train
 
-    config, data = _pick(TrainConfig, options), _pick(DataOptions, options)
-    result = train(config, data, resume=options.resume, quiet=options.quiet)
-    print(f"{result.folder}: step {result.step} of {result.total}")
+    result = train(
+        _pick(TrainConfig, options),
+        download=options.download,
+        resume=options.resume,
+        quiet=options.quiet,
+    )
+    if result.is_main:
+        print(f"{result.folder}: step {result.step} of {result.total}")
     return INTERRUPTED if result.interrupted else 0
 
 

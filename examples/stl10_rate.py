@@ -12,9 +12,8 @@ from dataclasses import fields
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
-from clapp_snn.cli import add_data_arguments
 from clapp_snn.commands.figures import draw_figures
-from clapp_snn.commands.options import DataOptions, ProbeOptions
+from clapp_snn.commands.options import ProbeOptions
 from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
 from clapp_snn.report.html import write_report
@@ -25,13 +24,12 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--config", action=ActionConfigFile)
     parser.add_class_arguments(TrainConfig)
-    add_data_arguments(parser)
+    parser.add_argument("--download", action="store_true")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     config = TrainConfig(**{field.name: options[field.name] for field in fields(TrainConfig)})
-    data = DataOptions(options.download, options.skip_unreadable)
 
-    result = train(config, data, resume=options.resume)
+    result = train(config, download=options.download, resume=options.resume)
     if result.interrupted or not result.is_main:
         return
     probe(result.folder, ProbeOptions(protocols=("fast", "few-shot")))

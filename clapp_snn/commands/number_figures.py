@@ -165,7 +165,7 @@ def hinge_figure(run: Run, metrics: dict[str, Float[np.ndarray, "row"]]) -> Draw
         hinge_scores.hinge_scores(panels, title=run.title),
         "Histograms of the scores of fixations and saccades in each area, under the two branches of the "
         "hinge loss.",
-        "Scores u of fixations and saccades, counted over the whole of learning, and the hinge loss that "
+        "Scores u of fixations and saccades, counted in the logged steps, and the hinge loss that "
         "they meet. A fixation teaches only where u < 1, a saccade only where u > -1. Scores beyond the "
         "edges are counted in the outermost bins; the share with H = 1 is that of the last logged steps.",
     )

@@ -8,19 +8,6 @@ Protocol = Literal["fast", "few-shot", "paper"]
 
 
 @dataclass(frozen=True)
-class DataOptions:
-    """How the data are opened.
-
-    Attributes:
-        download: fetch STL-10 first if it is not there (data="stl10:FOLDER").
-        skip_unreadable: leave out image files that cannot be read, and say how many.
-    """
-
-    download: bool = False
-    skip_unreadable: bool = False
-
-
-@dataclass(frozen=True)
 class ProbeOptions:
     """What is probed.
 
@@ -31,7 +18,8 @@ class ProbeOptions:
         shots: labelled images a class in the few-shot probe.
         paper_epochs: epochs of the paper's probe (300 as published).
         curve: probe every kept checkpoint with the fast and few-shot protocols (learning curves).
-        weights: a .safetensors file or a checkpoint to probe instead of the run's newest weights.
+        weights: a .safetensors file or a checkpoint to probe instead of the run's newest weights; the result
+            is printed, the run's probe.csv is left as it is.
         device: "auto", "cpu" or "cuda".
     """
 
@@ -52,8 +40,10 @@ class FigureOptions:
         tsne_images: test images in the t-SNE map.
         patch_layer: layer whose preferred patches are shown (from 1).
         seed: of channels, t-SNE and image choice.
+        device: "auto", "cpu" or "cuda".
     """
 
     tsne_images: int = 1000
     patch_layer: int = 3
     seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -28,7 +28,7 @@ CHANNELS, TOP = 8, 8
 
 def representation_figures(run: Run) -> Iterator[Drawing]:
     """Preferred patches (Figs. 3a, 8) and t-SNE (Fig. 3b), from the newest weights of the run."""
-    device = device_of("auto")
+    device = device_of(run.options.device)
     trained = load_encoder(run.config, run.folder, device)
     untrained = random_encoder(run.config, device)
     views = standard_views(trained.architecture.image, grey=not run.config.color)

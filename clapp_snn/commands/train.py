@@ -1,8 +1,10 @@
 """`clapp-snn train`: learn from images and leave everything in the run's folder."""
 
+import os
+from datetime import timedelta
+
 import torch
 
-from clapp_snn.commands.options import DataOptions
 from clapp_snn.stimuli.dataset import open_dataset
 from clapp_snn.stimuli.record import Dataset
 from clapp_snn.training.config import TrainConfig
@@ -10,16 +12,18 @@ from clapp_snn.training.distributed import World
 from clapp_snn.training.loop import TrainResult
 from clapp_snn.training.loop import train as run_training
 
+PATIENCE = timedelta(hours=2)
+"""Longest wait of one process for another: a download of STL-10 on a slow line."""
 
-def data_of(config: TrainConfig, options: DataOptions | None = None) -> Dataset:
-    """The data a configuration names."""
-    options = options or DataOptions()
+
+def data_of(config: TrainConfig, *, download: bool = False) -> Dataset:
+    """The data a configuration names; `download` fetches STL-10 first if it is not there."""
     return open_dataset(
         config.data,
-        download=options.download,
+        download=download,
         seed=config.seed,
         unlabeled_from_train=config.unlabeled_from_train,
-        skip_unreadable=options.skip_unreadable,
+        skip_unreadable=config.skip_unreadable,
     )
 
 
@@ -34,15 +38,23 @@ def device_of(name: str) -> torch.device:
 
 def train(
     config: TrainConfig,
-    data: DataOptions | None = None,
     *,
+    download: bool = False,
     resume: bool = False,
     quiet: bool = False,
 ) -> TrainResult:
-    """Open the data, join the other processes if there are any, and train."""
+    """Open the data, join the other processes if there are any, and train.
+
+    The first process of a machine opens the data first: it downloads or decodes what the others then find.
+    """
     device = None if config.device == "auto" else config.device
-    with World.from_environment(device) as world:
-        dataset = data_of(config, data)
+    with World.from_environment(device, timeout=PATIENCE) as world:
+        first = int(os.environ.get("LOCAL_RANK", "0")) == 0
+        if first:
+            dataset = data_of(config, download=download)
+        world.barrier()
+        if not first:
+            dataset = data_of(config)
         if world.is_main and not quiet:
             print(f"{dataset.name}: {dataset.note}", flush=True)
         return run_training(config, dataset, world, resume=resume, quiet=quiet)

@@ -22,12 +22,16 @@ HELD_OUT = 5
 """Every fifth training image judges the strengths; test images never do."""
 
 
+SEARCH = 1e-3
+"""Gradient tolerance while strengths are compared; the final fit is tighter."""
+
+
 def fit_logistic(
     features: Float[Tensor, "image channel"],
     labels: Int64[Tensor, "image"],
     classes: int,
     l2: float,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-4,
     max_iterations: int = 500,
 ) -> tuple[Float[Tensor, "class channel"], Float[Tensor, "class"]]:
     """Weights and bias that minimise mean cross entropy + l2/2 * |weights|^2 (bias free), in float64.
@@ -46,11 +50,6 @@ def fit_logistic(
         raise ValueError(f"The penalty l2 must be positive, not {l2}.")
     x = features.double()
     count, size = x.shape
-    if size > count:
-        # The optimal weights lie in the span of the images: solve there, with fewer unknowns.
-        basis, coordinates = torch.linalg.qr(x.t())
-        weight, bias = fit_logistic(coordinates.t(), labels, classes, l2, tolerance, max_iterations)
-        return weight @ basis.t(), bias
     target = torch.nn.functional.one_hot(labels.to(x.device), classes).double()
     curvature = (x.t() @ x) / (count * classes)
     curvature.diagonal().add_(l2)
@@ -102,12 +101,25 @@ def choose_penalty(
     best, choice = -1.0, PENALTIES[0]
     for l2 in PENALTIES:
         kept = ~held_out
-        weight, bias = fit_logistic(features[kept], labels[kept], classes, l2, tolerance=1e-4)
+        weight, bias = fit_logistic(features[kept], labels[kept], classes, l2, tolerance=SEARCH)
         guess = torch.addmm(bias, features[held_out].double(), weight.t()).argmax(1)
         right = float((guess == labels[held_out].to(guess.device)).double().mean())
         if right > best:
             best, choice = right, l2
     return choice
+
+
+def in_span(
+    train: Float[Tensor, "image channel"], test: Float[Tensor, "test channel"]
+) -> tuple[Float[Tensor, "image size"], Float[Tensor, "test size"]]:
+    """Both in coordinates of the span of the training images, where the optimal weights lie.
+
+    Fewer unknowns when there are more features than images (pixels); else returned as they are.
+    """
+    if train.shape[1] <= train.shape[0]:
+        return train, test
+    basis = torch.linalg.qr(train.double().t()).Q
+    return train.double() @ basis, test.double() @ basis
 
 
 def fast_probe(cache: CachedFeatures, seed: int = 0) -> list[LayerScore]:
@@ -118,7 +130,7 @@ def fast_probe(cache: CachedFeatures, seed: int = 0) -> list[LayerScore]:
     scores = []
     for layer in sorted(cache.train):
         require_finite(cache.test[layer], f"The test features of layer {layer}")
-        train, test = standardise(cache.train[layer], cache.test[layer])
+        train, test = in_span(*standardise(cache.train[layer], cache.test[layer]))
         l2 = choose_penalty(train, cache.train_labels, cache.classes, held_out)
         weight, bias = fit_logistic(train, cache.train_labels, cache.classes, l2)
         logits = torch.addmm(bias, test, weight.t())

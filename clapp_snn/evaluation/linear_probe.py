@@ -163,6 +163,11 @@ def linear_probe(
     done = 0
     if state is not None and state.exists():
         done = load_state(state, heads.weights, heads.optimiser, identity, test)
+        if done > settings.epochs:
+            raise ValueError(
+                f"{state} holds a probe of {done} epochs already, more than the {settings.epochs} asked for; "
+                "ask for more, or delete it to start afresh."
+            )
     bar = tqdm(
         range(done, settings.epochs),
         initial=done,

@@ -155,7 +155,8 @@ class ProbeTable:
 
 
 def _notes(rows: list[ProbeRow]) -> list[str]:
-    return list(dict.fromkeys(row.note for row in rows if row.note))
+    """What the rows have in common; the penalty of a row stays in the CSV file."""
+    return list(dict.fromkeys(row.note.split(", l2")[0] for row in rows if row.note))
 
 
 def _tests(rows: list[ProbeRow]) -> str:

@@ -89,18 +89,11 @@ def run_probes(
     cached = [name for name in protocols if name != "paper"]
     sources: dict[str, FeatureEncoder | None] = {**encoders, PIXELS: None}
     for name, encoder in sources.items() if cached else ():
-        cache = cache_features(
-            encoder,
-            dataset,
-            views,
-            seed,
-            settings.extra_views,
-            settings.batch,
-            device,
-            f"features of {name}" if progress else None,
-        )
-        for protocol in cached:
-            record(_cached_probe(protocol, cache, seed, settings), protocol, name)
+        bar = f"features of {name}" if progress else None
+        for protocol, scores in probe_encoder(
+            encoder, dataset, cached, seed, device, settings, views, bar
+        ).items():
+            record(scores, protocol, name)
     if "paper" in protocols:
         for number, (name, encoder) in enumerate(encoders.items()):
             scores = linear_probe(
@@ -115,6 +108,34 @@ def run_probes(
             )
             record(scores, "paper", name)
     return table
+
+
+def probe_encoder(
+    encoder: FeatureEncoder | None,
+    dataset: ImageDataset,
+    protocols: Sequence[str] = ("fast", "few-shot"),
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    settings: ProbeSettings | None = None,
+    views: Views | None = None,
+    progress: str | None = None,
+) -> dict[str, list[LayerScore]]:
+    """Scores of one encoder (None: raw pixels) for each of the protocols that work on cached features.
+
+    A single encoder says little by itself: `run_probes` sets it beside random initialisation.
+    """
+    settings = settings or ProbeSettings()
+    cache = cache_features(
+        encoder,
+        dataset,
+        views or standard_views(),
+        seed,
+        settings.extra_views,
+        settings.batch,
+        device,
+        progress,
+    )
+    return {name: _cached_probe(name, cache, seed, settings) for name in protocols}
 
 
 def _cached_probe(

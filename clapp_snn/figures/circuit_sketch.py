@@ -7,7 +7,7 @@ from clapp_snn.figures import style
 
 BASAL = style.BLUE
 APICAL = style.GREEN
-BROADCAST = style.PURPLE
+BROADCAST = "#9C4A78"  # style.PURPLE, darkened until text is readable
 INK = "#222222"
 
 
@@ -26,7 +26,7 @@ def draw_circuit(axes: Axes) -> None:
         r"$\Delta W=\gamma\,\cdot(W_{pred}c)\cdot\rho'(a)\cdot x$"
         "\n"
         r"$\Delta W_{pred}=\gamma\,\cdot z\cdot c$",
-        ha="center", va="center", fontsize=11.5, linespacing=1.5,
+        ha="center", va="center", fontsize=13.5, linespacing=1.5,
         bbox={"boxstyle": "round,pad=0.45", "facecolor": "#F5F0F7", "edgecolor": BROADCAST},
     )  # fmt: skip
 
@@ -43,20 +43,20 @@ def _neuron(axes: Axes) -> None:
         Polygon([(1.9, 3.4), (3.3, 3.4), (2.6, 4.8)], facecolor=INK, edgecolor=INK, linewidth=3,
                 joinstyle="round")
     )  # fmt: skip
-    axes.text(2.6, 3.8, "z", color="white", ha="center", va="center", fontsize=13, style="italic")
+    axes.text(2.6, 3.8, "z", color="white", ha="center", va="center", fontsize=15, style="italic")
 
 
 def _inputs(axes: Axes) -> None:
     _arrow(axes, (2.6, 9.0), (2.6, 7.75), APICAL)
-    axes.text(2.95, 8.95, "c: what was seen", color=APICAL, fontsize=10.5, va="center")
-    axes.text(2.35, 8.35, r"$W_{pred}$", color=APICAL, fontsize=12, ha="right", va="center")
+    axes.text(2.95, 8.95, "c: what was seen", color=APICAL, fontsize=12.5, va="center")
+    axes.text(2.35, 8.35, r"$W_{pred}$", color=APICAL, fontsize=14, ha="right", va="center")
     axes.text(
-        2.25, 5.75, "prediction\n" r"$\hat z=W_{pred}c$", color=APICAL, fontsize=10.5, ha="right",
+        2.25, 5.75, "prediction\n" r"$\hat z=W_{pred}c$", color=APICAL, fontsize=12.5, ha="right",
         va="center",
     )  # fmt: skip
     _arrow(axes, (2.6, 1.3), (2.6, 2.55), BASAL)
-    axes.text(2.95, 1.45, "x: the patch seen now", color=BASAL, fontsize=10.5, va="center")
-    axes.text(2.35, 2.0, r"$W$", color=BASAL, fontsize=12, ha="right", va="center")
+    axes.text(2.95, 1.45, "x: the patch seen now", color=BASAL, fontsize=12.5, va="center")
+    axes.text(2.35, 2.0, r"$W$", color=BASAL, fontsize=14, ha="right", va="center")
 
 
 def _coincidence(axes: Axes) -> None:
@@ -64,7 +64,7 @@ def _coincidence(axes: Axes) -> None:
     _arrow(axes, (3.3, 3.9), (5.1, 4.75), INK)
     axes.add_patch(Circle((5.5, 5.05), 0.5, facecolor="white", edgecolor=INK, linewidth=1.8))
     axes.text(5.5, 5.02, "×", ha="center", va="center", fontsize=17, color=INK)
-    axes.text(5.5, 4.25, r"$u=\sum z\,\hat z$", ha="center", va="top", fontsize=11.5, color=INK)
+    axes.text(5.5, 4.25, r"$u=\sum z\,\hat z$", ha="center", va="top", fontsize=13.5, color=INK)
     _arrow(axes, (6.0, 5.05), (6.95, 5.05), INK)
     axes.add_patch(
         FancyBboxPatch(
@@ -73,13 +73,13 @@ def _coincidence(axes: Axes) -> None:
         )
     )  # fmt: skip
     axes.text(
-        8.35, 5.05, r"$\gamma=y\cdot H$", ha="center", va="center", fontsize=13, color="white"
+        8.35, 5.05, r"$\gamma=y\cdot H$", ha="center", va="center", fontsize=15, color="white"
     )
     _arrow(axes, (8.35, 3.65), (8.35, 4.4), INK)
     axes.text(8.35, 3.35, "y = +1 fixation", color=style.FIXATION, ha="center", va="center",
-              fontsize=10.5)  # fmt: skip
+              fontsize=12.5)  # fmt: skip
     axes.text(8.35, 2.8, "y = −1 saccade", color=style.SACCADE, ha="center", va="center",
-              fontsize=10.5)  # fmt: skip
+              fontsize=12.5)  # fmt: skip
 
 
 def _broadcast(axes: Axes) -> None:
@@ -92,7 +92,7 @@ def _broadcast(axes: Axes) -> None:
             )
         )  # fmt: skip
     axes.text(
-        8.5, 7.6, "one signal\nto all synapses\nof the area", color=BROADCAST, fontsize=10.5,
+        8.3, 8.0, "one signal\nto all synapses\nof the area", color=BROADCAST, fontsize=12.5,
         ha="center", va="center",
     )  # fmt: skip
 

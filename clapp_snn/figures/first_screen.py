@@ -24,8 +24,8 @@ def first_screen(
     pixels: float | None = None,
     chance: float | None = None,
     data: str = "",
-    context: tuple[int, int] = (0, 3),
-    target: tuple[int, int] = (4, 3),
+    context: tuple[int, int] = (1, 3),
+    target: tuple[int, int] = (5, 3),
     elsewhere: tuple[int, int] = (3, 3),
 ) -> Figure:
     """Left: fixation and saccade on photographs; middle: the circuit; right: accuracy per layer.
@@ -38,22 +38,23 @@ def first_screen(
         left, middle, right = figure.subfigures(1, 3, squeeze=False, width_ratios=(4.0, 4.3, 3.7))[
             0
         ]
-        _heading(left, "1  Predict what the next glance shows")
+        _heading(left, "1  Predict the next glance")
         _photographs(left, seen, other, context, target, elsewhere)
         _heading(middle, "2  Each area learns with local signals")
         draw_circuit(middle.add_subplot())
         _heading(right, "3  What a linear readout finds")
         axes = right.add_subplot()
         draw_accuracy(axes, curves, pixels, chance)
-        axes.set_ylabel("test accuracy (%)")
+        axes.set_ylabel("test accuracy (%)", fontsize=12.5)
         axes.set_ylim(bottom=0)
-        axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.44), fontsize=10)
-        axes.set_xlabel(f"layer\n{data}" if data else "layer")
+        axes.legend(loc="best", fontsize=12)
+        axes.set_xlabel(f"layer\n{data}" if data else "layer", fontsize=10.5)
+        axes.tick_params(labelsize=12)
         return figure
 
 
 def _heading(figure: Figure, text: str) -> None:
-    figure.suptitle(text, x=0.02, ha="left", fontsize=12.5, fontweight="bold")
+    figure.suptitle(text, x=0.02, ha="left", fontsize=13.5, fontweight="bold")
 
 
 def _photographs(
@@ -75,7 +76,7 @@ def _photographs(
         axes.imshow(image, interpolation="bilinear")
         axes.set_axis_off()
         beside.set_axis_off()
-        beside.text(0.0, 0.5, caption, color=colour, fontsize=11, va="center", linespacing=1.3)
+        beside.text(0.0, 0.5, caption, color=colour, fontsize=12.5, va="center", linespacing=1.3)
     (first, _), (second, _) = grid
     start = _patch(first, context, style.GREEN, "c")
     end = _patch(first, target, style.FIXATION, "x")
@@ -93,7 +94,7 @@ def _patch(axes: Axes, cell: tuple[int, int], colour: str, name: str) -> tuple[f
     for shade, width in (("white", 5.5), (colour, 2.8)):
         axes.add_patch(Rectangle((x, y), PATCH, PATCH, fill=False, edgecolor=shade, lw=width))
     axes.text(
-        x + PATCH + 2.2, y + PATCH / 2, name, va="center", fontsize=12, style="italic",
+        x + PATCH + 2.2, y + PATCH / 2, name, va="center", fontsize=14, style="italic",
         color=colour, bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"},
     )  # fmt: skip
     return x + PATCH / 2, y + PATCH / 2

@@ -180,6 +180,7 @@ def library() -> ctypes.CDLL:
     compiler = find_compiler()
     path = library_path(compiler)
     if not _is_whole(path):
+        print("clapp_snn: compiling the CPU kernels (once, some seconds)", file=sys.stderr)
         build(compiler, path)
     try:
         loaded = ctypes.CDLL(str(path))

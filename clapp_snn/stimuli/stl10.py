@@ -33,6 +33,10 @@ OFFICIAL_LABELS_MD5 = {
 }
 
 
+OFFICIAL_NAME = "STL-10"
+"""Name of the data set whose sizes and labels are the official ones."""
+
+
 def find_stl10(folder: str | Path) -> Path | None:
     """The folder that holds the binaries: `folder`, or `stl10_binary` once or twice below it."""
     root = Path(folder)
@@ -73,7 +77,7 @@ def open_stl10(folder: str | Path) -> Dataset:
         f"{len(split)} {key}" for key, split in splits.items() if isinstance(split, ArraySplit)
     )
     if _is_official(home, splits):
-        return Dataset("STL-10", f"STL-10 ({counts} images).", names, splits)
+        return Dataset(OFFICIAL_NAME, f"STL-10 ({counts} images).", names, splits)
     name = _folder_name(home)
     note = f"{name}: images in STL-10's file format, but not STL-10 ({counts} images)."
     return Dataset(name, note, names, splits)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -11,6 +12,11 @@ from torch import Tensor
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.augment import CropDraw, apply_view, draw_crops
 from clapp_snn.stimuli.record import Split
+
+
+@lru_cache(maxsize=2)
+def _order(images: int, seed: int, epoch: int) -> Int64[Tensor, "image"]:
+    return torch.randperm(images, generator=generator(seed, "order", epoch))
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Plan:
     def indices(self, step: int) -> Int64[Tensor, "image"]:
         """Images of this process at `step` (counted from 0)."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        order = torch.randperm(self.images, generator=generator(self.seed, "order", epoch))
+        order = _order(self.images, self.seed, epoch)
         start = place * self.global_batch + self.rank * self.batch
         return order[start : start + self.batch]
 
@@ -66,9 +72,11 @@ class Plan:
         each = self.batch // self.group
         return range(self.rank * each, (self.rank + 1) * each)
 
-    def streams(self, step: int, *key: str | int) -> list[torch.Generator]:
-        """One generator for each group of this process."""
-        return [generator(self.seed, *key, step, group) for group in self.groups()]
+    def streams(
+        self, step: int, *key: str | int, device: torch.device | str = "cpu"
+    ) -> list[torch.Generator]:
+        """One generator for each group of this process; the numbers depend on the kind of device."""
+        return [generator(self.seed, *key, step, group, device=device) for group in self.groups()]
 
     def views(self, step: int, margin_row: int, margin_col: int) -> CropDraw:
         """Crops and flips of this process's images, drawn group by group."""

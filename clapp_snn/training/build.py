@@ -30,6 +30,11 @@ def choose_engine(config: TrainConfig, device: torch.device, explicit: bool) -> 
     `explicit`: whether the method learns by the explicit rule; back-propagation always runs on torch.
     Raises ValueError when "native" is asked for where it cannot run.
     """
+    if config.engine == "compiled" and not explicit:
+        raise ValueError(
+            f"engine='compiled' is for the explicit rule; {config.method!r} learns by back-propagation: use "
+            "engine='auto' or 'torch'."
+        )
     if config.engine in ("torch", "compiled"):
         return config.engine, f"convolutions: {config.engine}, as asked"
     reasons = []
@@ -84,6 +89,6 @@ def load_encoder(config: TrainConfig, weights: str | Path, device: torch.device)
 
 
 def random_encoder(config: TrainConfig, device: torch.device) -> Encoder:
-    """The encoder as the run started it: same seed, no learning."""
-    hierarchy, _ = build_hierarchy(config, device, classes=10)
+    """The encoder as the run started it: same seed, no learning; the engine is what suits the device."""
+    hierarchy, _ = build_hierarchy(replace(config, engine="auto"), device, classes=10)
     return hierarchy.encoder.requires_grad_(False)

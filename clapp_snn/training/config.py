@@ -39,6 +39,7 @@ class TrainConfig:
             stay float32.
         engine: convolutions by "native" compiled kernels (CPU, float32), "torch", "compiled"
             (torch.compile), or "auto": native on a CPU that has a compiler, else torch.
+        skip_unreadable: leave out image files that cannot be read, and say how many.
         unlabeled_from_train: learn from the training images when there are no unlabelled ones.
         log_every: steps between rows of metrics.csv.
         checkpoint_every: steps between checkpoints; None: one an epoch.
@@ -63,6 +64,7 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     engine: Literal["auto", "torch", "compiled", "native"] = "auto"
+    skip_unreadable: bool = False
     unlabeled_from_train: bool = False
     log_every: int = 50
     checkpoint_every: int | None = None
@@ -158,7 +160,10 @@ def from_mapping(record: Any, source: str) -> TrainConfig:
     values = dict(record)
     if values.get("out") is not None:
         values["out"] = Path(values["out"])
-    return TrainConfig(**values)
+    try:
+        return TrainConfig(**values)
+    except TypeError as error:
+        raise ValueError(f"{source} holds an option of the wrong type: {error}.") from error
 
 
 def require_same(saved: TrainConfig, asked: TrainConfig) -> None:

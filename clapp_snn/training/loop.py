@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from clapp_snn.circuit.hierarchy import Hierarchy, SaccadeStream
+from clapp_snn.circuit.hierarchy import SaccadeStream
 from clapp_snn.stimuli.record import Dataset, Split
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
 from clapp_snn.training.batches import Batches, Plan
@@ -108,6 +108,11 @@ class _Run:
         self.recent: list[Tensor] = []
         self.seconds = 0.0
         self.start = self._restore() if resume else 0
+        if self.start > self.total:
+            raise ValueError(
+                f"The run has done {self.start} steps already, more than the {self.total} asked for; give "
+                "more steps or epochs."
+            )
         self._say(
             f"{method.title} on {dataset.name}: {len(self.split)} images, width {config.width:g}, "
             f"{self.total} steps of {self.plan.global_batch} images on {world.device}, {sentence}"
@@ -141,12 +146,15 @@ class _Run:
             )
         self.hierarchy.load_state_dict(checkpoint.model)
         restore_adam(self.learner.optimizers, optimizer_names(self.hierarchy), checkpoint.optimizer)
-        self.recent = [torch.tensor(row) for row in state["recent"]]
+        self.recent = [torch.tensor(row, device=self.world.device) for row in state["recent"]]
         self.seconds = state["seconds"]
+        self.histogram.load(self.folder)
         return checkpoint.step
 
     def go(self) -> TrainResult:
         main = self.world.is_main
+        # Every process has looked at the folder before the first one writes to it.
+        self.world.barrier()
         if main:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_config(self.folder, self.config)
@@ -200,7 +208,7 @@ class _Run:
 
     def _streams(self, step: int) -> SaccadeStream:
         def streams(module: int, loss: int) -> list[torch.Generator]:
-            return self.plan.streams(step, "saccade", module, loss)
+            return self.plan.streams(step, "saccade", module, loss, device=self.world.device)
 
         return streams
 
@@ -235,7 +243,7 @@ class _Run:
         modules = len(self.hierarchy.method.splits)
         for back, row in enumerate(reversed(self.recent)):
             for module, loss in enumerate(row[:modules].tolist()):
-                if not math.isfinite(loss) or abs(loss) > DIVERGED:
+                if not math.isfinite(loss) or loss > DIVERGED:
                     raise DivergenceError(
                         f"Area {module + 1} diverged at step {step - back}: its loss is {loss:g}. The last "
                         f"checkpoint in {self.folder} is from before; try a lower --learning_rate."
@@ -267,10 +275,3 @@ class _Run:
     def _say(self, text: str) -> None:
         if self.world.is_main and not self.quiet:
             print(text, flush=True)
-
-
-def trained_hierarchy(folder: str | Path, device: torch.device, classes: int) -> Hierarchy:
-    """The network of a run with its newest weights."""
-    hierarchy, _ = build_hierarchy(read_config(folder), device, classes)
-    hierarchy.load_state_dict(load_checkpoint(folder).model)
-    return hierarchy

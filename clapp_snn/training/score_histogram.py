@@ -37,8 +37,19 @@ class ScoreHistogram:
                 self.fixation[module] += _count(fixation)
                 self.saccade[module] += _count(saccade)
 
+    def load(self, run: Path) -> None:
+        """Go on from the counts of run/scores.npz, if it is there."""
+        if not (run / FILE).exists():
+            return
+        with np.load(run / FILE, allow_pickle=False) as stored:
+            for module in range(len(self.fixation)):
+                self.fixation[module] = torch.from_numpy(stored[f"fixation_{module + 1}"])
+                self.saccade[module] = torch.from_numpy(stored[f"saccade_{module + 1}"])
+
     def write(self, run: Path) -> None:
-        """Write run/scores.npz: `edges`, `fixation_m` and `saccade_m` for m = 1, 2, ..."""
+        """Write run/scores.npz: `edges`, `fixation_m` and `saccade_m` for m = 1, 2, ...; nothing if empty."""
+        if not self.fixation.any() and not self.saccade.any():
+            return
         arrays: dict[str, Any] = {"edges": EDGES.numpy()}
         for module in range(len(self.fixation)):
             arrays[f"fixation_{module + 1}"] = self.fixation[module].numpy()
