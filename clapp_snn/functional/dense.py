@@ -49,7 +49,7 @@ def respond(
         x.ndim != 2
         or weight.ndim != 2
         or bias.ndim != 1
-        or ((weight.shape[0], weight.shape[1]) != (bias.shape[0], x.shape[1]))
+        or tuple(weight.shape) != (bias.shape[0], x.shape[1])
     ):
         raise ValueError(
             "A dense layer maps x (sample, pre) with weight (post, pre) and bias (post); got x "

@@ -4,21 +4,28 @@ Deliberately naive: every pair is gathered and multiplied on its own (no Gram ma
 exactly as the formulas of the published code read. Shares no code with the package.
 """
 
+from collections.abc import Collection, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
 def encode(
-    patches: Tensor, layers: list[tuple[Tensor, Tensor, bool]], detach: bool
+    patches: Tensor, layers: Sequence[tuple[Tensor, Tensor, bool]], tops: Collection[int]
 ) -> list[Tensor]:
-    """Features (patch, channel) of every layer; patches are (patch, channel, row, col)."""
+    """Features (patch, channel) of every layer; patches are (patch, channel, row, col).
+
+    `tops`: index of the last layer of every module; no gradient enters a module from above.
+    """
     x, features = patches, []
-    for weight, bias, pool in layers:
-        x = F.relu(F.conv2d(x.detach() if detach else x, weight, bias, padding=1))
+    for index, (weight, bias, pool) in enumerate(layers):
+        x = F.relu(F.conv2d(x, weight, bias, padding=1))
         if pool:
             x = F.max_pool2d(x, 2, 2)
         features.append(x.mean((2, 3)))
+        if index in tops:
+            x = x.detach()
     return features
 
 
@@ -61,3 +68,26 @@ def loss(
         if not bool(fixation.all()):
             total = total + minus[~fixation[b]].mean()
     return total / len(distances)
+
+
+def area_loss(
+    z: Tensor,
+    c: Tensor,
+    W_pred: Tensor,
+    W_retro: Tensor | None,
+    pairs: list[tuple[list[Tensor], Tensor | None]],
+    distances: tuple[int, ...],
+    retro: str,
+    kind: str = "hinge",
+) -> Tensor:
+    """One loss through W_pred that both sides feel (retro "tied") or the target side only ("zero"); or
+    besides it one through W_retro (step, c, z) that the context side feels ("free").
+
+    pairs: (landing, fixation) of each of these losses.
+    """
+    if retro == "tied":
+        return loss(z, c, W_pred, *pairs[0], distances, kind)
+    total = loss(z, c.detach(), W_pred, *pairs[0], distances, kind)
+    if W_retro is not None:
+        total = total + loss(z.detach(), c, W_retro.transpose(1, 2), *pairs[1], distances, kind)
+    return total

@@ -112,35 +112,29 @@ def autograd_losses(hierarchy: Hierarchy, x: Tensor) -> list[Tensor]:
     assert objective is not None
     layers = [(m.weight, m.bias, m.pool) for m in map(hierarchy.encoder.layer, range(6))]
     patches = hierarchy.encoder.patches(x).permute(0, 3, 1, 2)
-    cells = [reference.grid_of(f, IMAGES) for f in reference.encode(patches, layers, detach=True)]
+    features = reference.encode(patches, layers, range(6))
+    cells = [reference.grid_of(feature, IMAGES) for feature in features]
     draws = list(hierarchy.draws(streams, IMAGES, "cpu"))
     losses = []
     kind = objective.loss if objective.gate else "ungated"
     for index, z in enumerate(cells):
         area, drawn = hierarchy.area(index), draws[index]
         c = cells[min(index + 1, 5)] if method.context == "above" else z
-        landing = [step[0] for step in drawn[0].landing]
-        fixation = None if drawn[0].fixation is None else drawn[0].fixation[0]
+        pairs = [
+            ([step[0] for step in d.landing], None if d.fixation is None else d.fixation[0])
+            for d in drawn
+        ]
         if not objective.prediction:
-            losses.append(no_prediction_loss(z, c, area.W_pred, landing, objective))
-        elif objective.retro == "tied":
-            losses.append(
-                reference.loss(z, c, area.W_pred, landing, fixation, objective.distances, kind)
-            )
-        elif objective.sharing == "paper":
+            losses.append(no_prediction_loss(z, c, area.W_pred, pairs[0][0], objective))
+        elif objective.sharing == "paper" and objective.retro == "free":
             losses.append(frozen_gate_form(area, z, c, drawn[0], objective))
         else:
-            value = reference.loss(
-                z, c.detach(), area.W_pred, landing, fixation, objective.distances, kind
-            )
-            if objective.retro == "free":
-                landing = [step[0] for step in drawn[1].landing]
-                fixation = None if drawn[1].fixation is None else drawn[1].fixation[0]
-                back = area.W_retro.transpose(1, 2)
-                value = value + reference.loss(
-                    z.detach(), c, back, landing, fixation, objective.distances, kind
+            weights = area.W_pred, area.W_retro
+            losses.append(
+                reference.area_loss(
+                    z, c, *weights, pairs, objective.distances, objective.retro, kind
                 )
-            losses.append(value)
+            )
     return losses
 
 
@@ -185,8 +179,9 @@ def test_every_update_equals_autograd_in_float64(name: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["torch", "native"])
-@pytest.mark.parametrize("name", ["clapp-s", "clapp-s, W_retro free", "clapp", "infonce"])
+@pytest.mark.parametrize("name", OPTIONS)
 def test_float32_stays_within_1e_4(name: str, engine: Engine) -> None:
+    """Rounding can flip a gate; with these seeds no hinge score u = z W_pred c is within 2e-4 of a margin."""
     if engine == "native" and not native.available():
         pytest.skip(native.why_unavailable())
     hierarchy = build(OPTIONS[name], dtype=torch.float32)

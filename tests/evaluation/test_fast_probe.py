@@ -12,6 +12,7 @@ from clapp_snn.evaluation.fast_probe import (
     choose_penalty,
     fast_probe,
     fit_logistic,
+    in_span,
 )
 from clapp_snn.evaluation.interfaces import standard_views
 from tests.evaluation.fakes import MatrixEncoder, dataset
