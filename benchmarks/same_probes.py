@@ -13,7 +13,7 @@ from jsonargparse import auto_cli
 
 from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.interfaces import standard_views
-from clapp_snn.evaluation.run_probes import run_probes
+from clapp_snn.evaluation.run_probes import probe_encoder
 from clapp_snn.training.batches import Batches, Plan
 from clapp_snn.training.build import build_hierarchy
 from clapp_snn.training.config import TrainConfig
@@ -37,11 +37,9 @@ def accuracies(config: TrainConfig, steps: int, explicit: bool) -> list[float]:
     ):
         learner.step(images, labels, lambda m, k, s=step: plan.streams(s, "saccade", m, k))  # type: ignore[misc]
     hierarchy.requires_grad_(False)
-    table = run_probes(
-        {"random": hierarchy.encoder}, dataset, ["fast"], 0, device, None, standard_views()
-    )
-    rows = {row.layer: row.accuracy for row in table.rows if row.encoder == "random"}
-    return [rows[layer] for layer in range(1, LAYERS + 1)]
+    scores = probe_encoder(hierarchy.encoder, dataset, ["fast"], 0, device, None, standard_views())
+    found = {score.layer: score.accuracy for score in scores["fast"]}
+    return [found[layer] for layer in range(1, LAYERS + 1)]
 
 
 def compare(

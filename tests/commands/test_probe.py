@@ -1,0 +1,84 @@
+"""What the probe command keeps, and for whom."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clapp_snn.cli import main
+from clapp_snn.commands.options import ProbeOptions
+from clapp_snn.commands.probe import probe
+from clapp_snn.evaluation.probe_table import ProbeTable
+from tests.training import tiny
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a small folder of images, one of which cannot be read."""
+    home = tmp_path_factory.mktemp("home")
+    data = tiny.dataset(30, size=96)
+    labels = data.train.labels
+    assert labels is not None
+    for part in ("train", "test"):
+        for index in range(30):
+            folder = home / "images" / part / f"class{int(labels[index])}"
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = data.train.read(labels.new_tensor([index]))[0].permute(1, 2, 0).numpy()
+            Image.fromarray(pixels).save(folder / f"{index:02}.png")
+    (home / "images" / "train" / "class0" / "broken.png").write_bytes(b"no image")
+    options = ["--width", "0.03125", "--batch", "8", "--steps", "4", "--checkpoint_every", "2"]
+    out = home / "run"
+    status = main(
+        ["train", *options, "--data", str(home / "images"), "--out", str(out), "--quiet", "--keep", "9",
+         "--skip_unreadable", "true", "--unlabeled_from_train", "true"]
+    )  # fmt: skip
+    assert status == 0
+    return out
+
+
+OPTIONS = ProbeOptions(protocols=("fast", "few-shot"), shots=2)
+
+
+def test_unreadable_files_stay_left_out_when_the_run_is_probed(run: Path) -> None:
+    table = probe(run, OPTIONS, say=lambda _: None)
+    assert {row.encoder for row in table.rows} == {"trained", "random", "pixels"}
+    assert len(ProbeTable.read(run / "probe.csv").rows) == 2 * (6 + 6 + 1)
+
+
+def test_foreign_weights_leave_the_results_of_the_run_alone(run: Path) -> None:
+    probe(run, OPTIONS, say=lambda _: None)
+    before = (run / "probe.csv").read_bytes()
+    first = run / "checkpoints" / "step_00000002"
+    table = probe(run, ProbeOptions(protocols=("fast",), weights=first), say=lambda _: None)
+    assert len(table.rows) == 6 + 6 + 1
+    assert (run / "probe.csv").read_bytes() == before
+
+
+def test_rows_are_saved_as_they_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that fails half-way has written what it had."""
+    (run / "probe.csv").unlink(missing_ok=True)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr("clapp_snn.evaluation.run_probes.linear_probe", fail)
+    options = ProbeOptions(protocols=("fast", "paper"), paper_epochs=1)
+    with pytest.raises(RuntimeError, match="stopped"):
+        probe(run, options, say=lambda _: None)
+    assert len(ProbeTable.read(run / "probe.csv").rows) == 6 + 6 + 1
+
+
+def test_papers_protocol_and_curve(run: Path) -> None:
+    options = ProbeOptions(protocols=("paper", "fast"), paper_epochs=1, curve=True)
+    table = probe(run, options, say=lambda _: None)
+    assert {row.layer for row in table.rows if row.protocol == "paper"} == set(range(7))
+    lines = (run / "probe_curve.csv").read_text().split()
+    steps = {line.split(",")[0] for line in lines[1:]}
+    assert steps == {"0", "2", "4"}
+    assert not (run / "probe_states").exists() or not any((run / "probe_states").iterdir())
+
+
+def test_finetune_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finetune", str(run), "--epochs", "1", "--batch", "8"]) == 0
+    assert "scratch" in capsys.readouterr().out
+    assert (run / "finetune.csv").exists()
