@@ -49,6 +49,8 @@ def train(
     """
     device = None if config.device == "auto" else config.device
     with World.from_environment(device, timeout=PATIENCE) as world:
+        # Shapes never change, so let cuDNN time its algorithms once.
+        torch.backends.cudnn.benchmark = world.device.type == "cuda"
         first = int(os.environ.get("LOCAL_RANK", "0")) == 0
         if first:
             dataset = data_of(config, download=download)

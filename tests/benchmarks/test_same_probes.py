@@ -1,7 +1,5 @@
 """The benchmark of learning quality, cut short."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -23,10 +21,3 @@ def test_both_codes_are_probed_on_every_layer(
     gaps = [float(value) for value in lines[-1][1:]]
     expected = [a - b for a, b in zip(values["explicit"], values["autograd"], strict=True)]
     torch.testing.assert_close(torch.tensor(gaps), torch.tensor(expected), rtol=0, atol=0.011)
-
-
-def test_no_run_folder_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(same_probes, "data_of", lambda config: tiny.dataset(images=30))
-    same_probes.accuracies(tiny.config(tmp_path / "run", steps=1, batch=4), 1, explicit=True)
-    assert list(tmp_path.iterdir()) == []

@@ -41,8 +41,8 @@ def test_an_experiment_ends_with_a_report_and_its_picture(tmp_path: Path) -> Non
     folder, picture = tmp_path / "run", tmp_path / "images" / "first.png"
     data, cache = noise_folder(tmp_path / "data"), tmp_path / "cache"
     printed = run(
-        cache, "examples/stl10_rate.py", "--data", data, "--out", folder, "--width", "0.03125", "--batch", "8",
-        "--steps", "2", "--engine", "torch", "--device", "cpu",
+        cache, "examples/stl10_rate.py", "--data", data, "--out", folder,
+        "--width", "0.03125", "--batch", "8", "--steps", "2", "--engine", "torch", "--device", "cpu",
     )  # fmt: skip
     assert str(folder / "report.html") in printed
     assert (folder / "report.html").stat().st_size > 10_000
