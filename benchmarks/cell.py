@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -31,6 +32,10 @@ Device = Literal["cpu", "cuda"]
 Step = Callable[[Tensor, int], object]
 ROOT = Path(__file__).resolve().parent.parent
 WARM_UP = 3
+
+
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+"""glibc keeps freed buffers instead of returning them to the system: 1.4 times the speed for the peers."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,11 @@ def _status(key: str) -> int:
 def in_fresh_process(cell: Cell) -> Measured:
     """Run one cell in a process of its own; raises RuntimeError with its last words if it fails."""
     command = [sys.executable, "-m", "benchmarks.cell", json.dumps(asdict(cell))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    settings = {} if cell.code == "local" else KEEP_MEMORY
+    environment = {**os.environ, **settings}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
     if done.returncode:
         raise RuntimeError(f"{cell} failed:\n{done.stderr}")
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
