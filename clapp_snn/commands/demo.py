@@ -12,7 +12,7 @@ from clapp_snn.report.html import write_report
 from clapp_snn.training.config import FILE as CONFIG_FILE
 from clapp_snn.training.config import TrainConfig
 
-SECONDS_EXPECTED = "three to five minutes on two cores"
+SECONDS_EXPECTED = "about five minutes on two cores"
 
 
 def demo_config(out: Path, steps: int, seed: int) -> TrainConfig:

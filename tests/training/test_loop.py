@@ -28,7 +28,9 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
 
 def test_learning_lowers_the_loss_of_every_area(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    config = tiny.config(run, steps=60, log_every=10, width=1 / 16, batch=16, group=16)
+    config = tiny.config(
+        run, steps=60, log_every=10, width=1 / 16, batch=16, group=16, engine="auto"
+    )
     train(config, open_photographs(), tiny.SINGLE, quiet=True)
     head, *rows = [line.split(",") for line in (run / "metrics.csv").read_text().split()]
     for module in range(1, 7):
