@@ -1,7 +1,7 @@
 """One step of learning: explicit local plasticity, or back-propagation for the baselines."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -26,13 +26,28 @@ class AreaReport(NamedTuple):
     draw: Draw | None
 
 
-class Learner(Protocol):
-    """Owns the optimisers (one a module) and takes steps."""
+class Learner(ABC):
+    """Owns the optimisers (one a module, bottom up) and takes steps.
 
-    @property
-    def optimizers(self) -> Sequence[Adam]:
-        """One a module, bottom up."""
+    Args:
+        hierarchy: the network; its parameters ask for gradients only if the learner `needs_graph`.
+        learning_rate: of Adam.
+        group: images that share saccades.
+        world: the processes that learn together.
+    """
 
+    needs_graph: ClassVar[bool]
+
+    def __init__(
+        self, hierarchy: Hierarchy, learning_rate: float, group: int, world: World
+    ) -> None:
+        hierarchy.requires_grad_(self.needs_graph)
+        self.hierarchy = hierarchy
+        self.group = group
+        self.world = world
+        self.optimizers = _optimizers(hierarchy, learning_rate)
+
+    @abstractmethod
     def step(
         self,
         images: Float[Tensor, "image channel row col"],
@@ -76,21 +91,14 @@ def _optimizers(hierarchy: Hierarchy, learning_rate: float) -> list[Adam]:
     ]
 
 
-class LocalLearner:
+class LocalLearner(Learner):
     """Applies Eqs. 6-8 area by area; builds no graph and needs no gradient of any loss.
 
     The update of an area is averaged over processes while the next area already works, and goes through the
     area's own Adam.
     """
 
-    def __init__(
-        self, hierarchy: Hierarchy, learning_rate: float, group: int, world: World
-    ) -> None:
-        hierarchy.requires_grad_(False)
-        self.hierarchy = hierarchy
-        self.group = group
-        self.world = world
-        self.optimizers = _optimizers(hierarchy, learning_rate)
+    needs_graph = False
 
     def step(
         self,
@@ -120,17 +128,10 @@ class LocalLearner:
         self.optimizers[area].zero_grad(set_to_none=True)
 
 
-class BackpropLearner:
+class BackpropLearner(Learner):
     """Back-propagation of one loss a module; gradients never leave their module."""
 
-    def __init__(
-        self, hierarchy: Hierarchy, learning_rate: float, group: int, world: World
-    ) -> None:
-        hierarchy.requires_grad_(True)
-        self.hierarchy = hierarchy
-        self.group = group
-        self.world = world
-        self.optimizers = _optimizers(hierarchy, learning_rate)
+    needs_graph = True
 
     def step(
         self,
