@@ -69,6 +69,13 @@ def _demo_parser() -> ArgumentParser:
     return parser
 
 
+def _compare_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Probes of several runs in one table and one figure.")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of probed runs on one data set")
+    parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where to write")
+    return parser
+
+
 def build_parser() -> ArgumentParser:
     """The parser of all sub-commands."""
     parser = ArgumentParser(
@@ -92,6 +99,7 @@ def build_parser() -> ArgumentParser:
     commands.add_subcommand(
         "report", _run_parser("Write report.html."), help="one self-contained HTML page of a run"
     )
+    commands.add_subcommand("compare", _compare_parser(), help="several runs side by side")
     commands.add_subcommand("info", _info_parser(), help="methods, network, machine, data, a run")
     return parser
 
@@ -143,6 +151,14 @@ def _report(options: Namespace) -> int:
     return 0
 
 
+def _compare(options: Namespace) -> int:
+    from clapp_snn.commands.compare import compare
+
+    for path in compare(options.runs, options.out):
+        print(path)
+    return 0
+
+
 def _info(options: Namespace) -> int:
     from clapp_snn.commands.info import info
 
@@ -163,6 +179,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "finetune": _finetune,
     "figures": _figures,
     "report": _report,
+    "compare": _compare,
     "info": _info,
 }
 

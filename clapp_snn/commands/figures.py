@@ -34,7 +34,7 @@ def draw_figures(
 ) -> list[Path]:
     """Draw what the run has data for into run/figures/ and return the files, in the order of the report.
 
-    run/figures/index.json names the data and describes every figure. What is missing is said, one line
+    run/figures/index.json describes every figure. What is missing is said, one line
     each. Raises what opening the run, its data or its weights raises.
     """
     folder, config = Path(run), read_config(run)
@@ -45,14 +45,8 @@ def draw_figures(
     for drawing in _drawings(opened):
         paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
         index.append({"file": paths[-1].name, "alt": drawing.alt, "caption": drawing.caption})
-    data = {
-        "name": opened.dataset.name,
-        "note": opened.dataset.note,
-        "classes": opened.dataset.class_names,
-        "chance": opened.dataset.chance,
-    }
-    record = {"data": data, "figures": index}
-    write_text(folder / FOLDER / INDEX, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps({"figures": index}, indent=2, ensure_ascii=False)
+    write_text(folder / FOLDER / INDEX, text + "\n")
     return paths
 
 

@@ -203,6 +203,29 @@ def write_finetune(path: Path, rows: Sequence[FinetuneRow]) -> None:
             writer.writerow(asdict(row))
 
 
+def read_finetune(path: Path) -> list[FinetuneRow]:
+    """Read what `write_finetune` wrote; raises ValueError naming the line that is none of its rows."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = []
+        for record in reader:
+            try:
+                rows.append(
+                    FinetuneRow(
+                        record["start"],
+                        float(record["fraction"]),
+                        int(record["labelled"]),
+                        int(record["seed"]),
+                        int(record["epoch"]),
+                        float(record["accuracy"]),
+                        float(record["train_loss"]) if record["train_loss"] else None,
+                    )
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}, line {reader.line_num}, is damaged: {error}.") from error
+    return rows
+
+
 def finetune_text(rows: Sequence[FinetuneRow]) -> str:
     """The accuracies as plain text: one line an epoch, one column a start and number of labels."""
     columns = list(dict.fromkeys((row.start, row.labelled) for row in rows))

@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from clapp_snn.evaluation.finetune import FinetuneRow, read_finetune
 from clapp_snn.evaluation.probe_table import LayerMean, ProbeTable
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
@@ -22,6 +23,8 @@ from clapp_snn.training.environment import read_environment
 FILE = "report.html"
 PROBE_FILE = "probe.csv"
 METRICS_FILE = "metrics.csv"
+FINETUNE_FILE = "finetune.csv"
+DATA_FILE = "data.json"
 FIGURES = "figures"
 INDEX = "index.json"
 
@@ -72,8 +75,7 @@ def write_report(run: str | Path) -> Path:
     """
     folder, config = Path(run), read_config(run)
     method = get_method(config.method)
-    index = read_index(folder)
-    data = index["data"]
+    data = read_data(folder / DATA_FILE)
     probe = folder / PROBE_FILE
     text = _template().render(
         title=f"{method.title} on {data['name'] if data else config.data}",
@@ -86,7 +88,8 @@ def write_report(run: str | Path) -> Path:
         data=data,
         sessions=read_environment(folder) if (folder / ENVIRONMENT_FILE).exists() else [],
         blocks=probe_blocks(ProbeTable.read(probe)) if probe.exists() else [],
-        pictures=read_pictures(folder, index["figures"]),
+        transfer=finetune_ends(folder / FINETUNE_FILE),
+        pictures=read_pictures(folder, read_index(folder)),
         progress=read_progress(folder / METRICS_FILE),
         hinge=method.objective is not None and method.objective.loss == "hinge",
         purpose=purpose(config),
@@ -139,17 +142,40 @@ def probe_blocks(table: ProbeTable) -> list[ProbeBlock]:
     return blocks
 
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """What `clapp-snn figures` wrote about the data and the figures; empty where it has not run.
+def read_data(path: Path) -> dict[str, Any] | None:
+    """What training wrote about its data; None where it has not run.
+
+    Raises ValueError for a damaged file.
+    """
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {key: record[key] for key in ("name", "note", "classes", "chance")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def finetune_ends(path: Path) -> list[FinetuneRow]:
+    """The last epoch of every start and number of labels; empty where there is no such experiment."""
+    if not path.exists():
+        return []
+    rows = read_finetune(path)
+    last = {(row.labelled, row.start): row for row in sorted(rows, key=lambda row: row.epoch)}
+    return [last[key] for key in sorted(last)]
+
+
+def read_index(folder: Path) -> list[dict[str, str]]:
+    """What `clapp-snn figures` wrote about its figures; empty where it has not run.
 
     Raises ValueError for a damaged file.
     """
     path = folder / FIGURES / INDEX
     if not path.exists():
-        return {"data": None, "figures": []}
+        return []
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return {"data": record["data"], "figures": list(record["figures"])}
+        return list(record["figures"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged; draw the figures again: {error}") from error
 

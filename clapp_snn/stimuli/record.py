@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -134,6 +134,16 @@ class Dataset:
             sample = torch.linspace(0, len(split) - 1, min(8, len(split))).round().long()
             digest.update(split.read(sample).numpy().tobytes())
         return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """What the data are, as plain values for a run's `data.json`."""
+        return {
+            "name": self.name,
+            "note": self.note,
+            "classes": list(self.class_names),
+            "chance": self.chance,
+            "fingerprint": self.fingerprint,
+        }
 
     def learning_from_train(self) -> "Dataset":
         """The same data, where self-supervised learning uses the images (not the labels) of train."""

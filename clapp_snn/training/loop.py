@@ -1,5 +1,6 @@
 """The training loop: progress, metrics, checkpoints, exact resume, clean stop."""
 
+import json
 import math
 import sys
 import time
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from clapp_snn.circuit.hierarchy import SaccadeStream
+from clapp_snn.files import write_text
 from clapp_snn.stimuli.record import Dataset, Split
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
 from clapp_snn.training.batches import Batches, Plan
@@ -31,6 +33,7 @@ from clapp_snn.training.logbook import Logbook
 from clapp_snn.training.progress import TrainingProgress
 from clapp_snn.training.score_histogram import ScoreHistogram
 
+DATA_FILE = "data.json"
 DIVERGED = 1e6
 
 
@@ -158,6 +161,8 @@ class _Run:
         if main:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_config(self.folder, self.config)
+            described = json.dumps(self.dataset.describe(), indent=2, ensure_ascii=False)
+            write_text(self.folder / DATA_FILE, described + "\n")
             record_environment(
                 self.folder,
                 describe_environment(self.config.seed, [Path(sys.argv[0]).name, *sys.argv[1:]]),

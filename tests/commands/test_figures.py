@@ -67,11 +67,13 @@ def test_a_run_is_drawn_first_without_and_then_with_a_probe(run: Path) -> None:
     assert [entry["file"] for entry in index["figures"]] == list(after)
     assert all(entry["alt"] and entry["caption"] for entry in index["figures"])
     assert "15.0, 25.0, 35.0, 45.0, 55.0, 65.0" in index["figures"][0]["alt"]
-    assert index["data"] == {
+    data = json.loads((run / "data.json").read_text())
+    assert data == {
         "name": "noise",
         "note": "noise",
         "classes": ["a", "b", "c"],
         "chance": pytest.approx(100 / 3),
+        "fingerprint": tiny.dataset().fingerprint,
     }
 
 

@@ -12,6 +12,7 @@ from clapp_snn.evaluation.finetune import (
     differentiable_features,
     finetune,
     finetune_text,
+    read_finetune,
     write_finetune,
 )
 from clapp_snn.evaluation.interfaces import standard_views
@@ -109,6 +110,7 @@ def test_table_as_file_and_text(tmp_path: Path) -> None:
     settings = FinetuneSettings(epochs=1)
     rows = finetune({"learned": encoder(), "scratch": encoder(1)}, dataset(), VIEWS, 0, settings)
     write_finetune(tmp_path / "finetune.csv", rows)
+    assert read_finetune(tmp_path / "finetune.csv") == rows
     with (tmp_path / "finetune.csv").open(newline="") as file:
         stored = list(csv.DictReader(file))
     assert [(r["start"], int(r["epoch"]), float(r["accuracy"])) for r in stored] == [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clapp_snn.evaluation.finetune import FinetuneRow, write_finetune
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.report.html import write_report
 from clapp_snn.training.config import write_config
@@ -78,11 +79,15 @@ def full(bare: Path) -> Path:
     folder.mkdir()
     for name in ("losses.png", "extra_one.png"):
         (folder / name).write_bytes(PNG)
+    data = {
+        "name": "pets <3", "note": "a \"small\" stand-in", "classes": ["cat", "a<b"], "chance": 50.0,
+    }  # fmt: skip
+    (bare / "data.json").write_text(json.dumps(data))
+    ends = [FinetuneRow(start, 1.0, 48, 0, epoch, accuracy, None)
+            for start, epoch, accuracy in (("learned", 1, 51.25), ("learned", 2, 61.75),
+                                           ("scratch", 2, 43.5))]  # fmt: skip
+    write_finetune(bare / "finetune.csv", ends)
     record = {
-        "data": {
-            "name": "pets <3", "note": "a \"small\" stand-in", "classes": ["cat", "a<b"],
-            "chance": 50.0,
-        },
         "figures": [
             {"file": "losses.png", "alt": 'Loss "curves" <1>', "caption": "Loss & gate."},
             {"file": "gone.png", "alt": "x", "caption": "Not here."},
@@ -97,8 +102,9 @@ def test_every_number_of_the_tables_is_there(full: Path) -> None:
     for row in ROWS:
         for value in (row.accuracy, row.low, row.high):
             assert f"{value:.1f}" in page.text
-    for value in ("1.988", "1.234", "99.1 %", "65.4 %", "20 steps", "320 images"):
+    for value in ("61.8", "43.5", "1.988", "1.234", "99.1 %", "65.4 %", "20 steps", "320 images"):
         assert value in page.text
+    assert "51.2" not in page.text
     assert "2.99" in page.text
     assert "pillow not installed" in page.text
     assert "Some GPU" in page.text
@@ -142,7 +148,7 @@ def test_missing_parts_are_named_with_the_command(bare: Path) -> None:
     quoted = f"'{bare}'"
     assert f"No probe yet: run clapp-snn probe {quoted}." in page.text
     assert f"No figures yet: run clapp-snn figures {quoted}." in page.text
-    assert "No description of the data yet" in page.text
+    assert "No description of the data" in page.text
     assert "no record of its environment" in page.text
     assert "Nothing has been learned in this run yet" in page.text
 
@@ -164,6 +170,8 @@ def test_several_seeds_are_a_mean_with_its_spread(bare: Path) -> None:
         ("metrics.csv", "step,loss_1\n1,none\n"),
         ("probe.csv", "protocol\nfast\n"),
         ("environment.json", "{}"),
+        ("data.json", "{}"),
+        ("finetune.csv", "start,epoch\nlearned,1\n"),
     ],
 )
 def test_a_damaged_file_is_named(bare: Path, name: str, content: str) -> None:

@@ -1,0 +1,207 @@
+"""`clapp-snn compare`: the probes of several runs in one table and one figure a protocol."""
+
+import csv
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from clapp_snn.commands.number_figures import READOUTS
+from clapp_snn.commands.probe import CURVE_FILE
+from clapp_snn.commands.probe import FILE as PROBE_FILE
+from clapp_snn.evaluation.probe_table import ProbeTable
+from clapp_snn.figures import style
+from clapp_snn.figures.accuracy_per_layer import LayerCurve, accuracy_per_layer
+from clapp_snn.figures.compared_curves import compared_curves
+from clapp_snn.figures.learning_curves import LearningCurve
+from clapp_snn.files import atomic_path, write_text
+from clapp_snn.methods import get_method
+from clapp_snn.training.config import TrainConfig, read_config
+
+RANDOM, PIXELS = "random init", "raw pixels"
+BAND = "mean ± sd over runs"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Accuracy (percent) of one layer after `steps` steps, over the runs of one method; layer 0 is pixels."""
+
+    protocol: str
+    label: str
+    steps: int
+    layer: int
+    mean: float
+    sd: float | None
+    runs: int
+
+
+def compare(runs: Sequence[Path], out: Path, say: Callable[[str], None] = print) -> list[Path]:
+    """Write out/compare.csv, out/compare.txt and figures; runs of one method and width count as its seeds.
+
+    Raises ValueError when the runs do not share their data, or two runs share method, width and seed.
+    """
+    configs = {run: read_config(run) for run in runs}
+    _require_comparable(configs)
+    labels = _labels(configs)
+    ends, curves = _ends(configs, labels), _curves(configs, labels)
+    text = _text(ends)
+    say(text)
+    paths = [out / "compare.txt", out / "compare.csv"]
+    write_text(paths[0], text)
+    _write(paths[1], [*ends, *curves])
+    data = Path(next(iter(configs.values())).data).name
+    for protocol in dict.fromkeys(cell.protocol for cell in ends):
+        readout = READOUTS.get(protocol, f"{protocol} probe")
+        figures = {f"accuracy_compared_{protocol}": _accuracy(ends, protocol, data, readout)}
+        if any(cell.protocol == protocol for cell in curves):
+            figures[f"curves_compared_{protocol}"] = _learning(
+                ends, curves, protocol, data, readout
+            )
+        paths += [style.save(f, out / f"{name}.png") for name, f in figures.items()]
+    return paths
+
+
+def _require_comparable(configs: dict[Path, TrainConfig]) -> None:
+    data = sorted({config.data for config in configs.values()})
+    if len(data) != 1:
+        raise ValueError(f"Runs on different data cannot be compared: {', '.join(data)}.")
+    seen: dict[tuple[str, float, int], Path] = {}
+    for run, config in configs.items():
+        key = (config.method, config.width, config.seed)
+        if key in seen:
+            raise ValueError(f"{seen[key]} and {run} share method, width and seed; leave one out.")
+        seen[key] = run
+
+
+def _labels(configs: dict[Path, TrainConfig]) -> dict[Path, str]:
+    several = len({config.width for config in configs.values()}) > 1
+    return {
+        run: get_method(config.method).title + (f", width {config.width:g}" if several else "")
+        for run, config in configs.items()
+    }
+
+
+def _cell(protocol: str, label: str, steps: int, layer: int, values: list[float]) -> Cell:
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Cell(protocol, label, steps, layer, statistics.fmean(values), sd, len(values))
+
+
+def _ends(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cell]:
+    """The newest weights of all runs, random init and raw pixels once for every seed and width."""
+    found: dict[tuple[str, str, int], dict[tuple[int, float], float]] = defaultdict(dict)
+    for run, config in configs.items():
+        table = ProbeTable.read(run / PROBE_FILE)
+        for protocol in table.protocols:
+            for encoder in table.encoders(protocol):
+                label = {"random": RANDOM, "pixels": PIXELS}.get(encoder, labels[run])
+                if label == labels[run] and config.method == "random":
+                    continue
+                for mean in table.layer_means(protocol, encoder):
+                    place = found[protocol, label, mean.layer]
+                    place[config.seed, config.width] = mean.accuracy
+    return [
+        _cell(protocol, label, 0, layer, list(values.values()))
+        for (protocol, label, layer), values in found.items()
+    ]
+
+
+def _curves(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cell]:
+    found: dict[tuple[str, str, int, int], list[float]] = defaultdict(list)
+    for run in configs:
+        path = run / CURVE_FILE
+        if not path.exists():
+            continue
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                key = (row["protocol"], labels[run], int(row["step"]), int(row["layer"]))
+                found[key].append(float(row["accuracy"]))
+    return [_cell(*key, values) for key, values in found.items()]
+
+
+def _write(path: Path, cells: list[Cell]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Cell)])
+        writer.writerows(astuple(cell) for cell in cells)
+
+
+def _text(cells: list[Cell]) -> str:
+    blocks = []
+    for protocol in dict.fromkeys(cell.protocol for cell in cells):
+        chosen = [cell for cell in cells if cell.protocol == protocol]
+        layers = sorted({cell.layer for cell in chosen if cell.layer})
+        lines = [
+            f"{protocol} probe, test accuracy in percent, {BAND}",
+            "",
+            "| encoder | runs | " + " | ".join(f"layer {layer}" for layer in layers) + " |",
+            "|---" * (2 + len(layers)) + "|",
+        ]
+        for label in _ordered(chosen):
+            row = {cell.layer: cell for cell in chosen if cell.label == label}
+            numbers = [_number(row.get(layer)) for layer in layers]
+            if label == PIXELS:
+                numbers[0] = _number(row.get(0))
+            runs = max(cell.runs for cell in row.values())
+            lines.append(f"| {label} | {runs} | " + " | ".join(numbers) + " |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _ordered(cells: list[Cell]) -> list[str]:
+    """Labels in order of appearance, the comparisons last."""
+    names = dict.fromkeys(cell.label for cell in cells)
+    return sorted(names, key=lambda name: (name == PIXELS, name == RANDOM))
+
+
+def _number(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    return f"{cell.mean:.1f}" + (f" ± {cell.sd:.1f}" if cell.sd is not None else "")
+
+
+def _accuracy(cells: list[Cell], protocol: str, data: str, readout: str) -> Figure:
+    chosen = [cell for cell in cells if cell.protocol == protocol]
+    curves = []
+    for label in _ordered(chosen):
+        row = sorted((c for c in chosen if c.label == label and c.layer), key=lambda c: c.layer)
+        if row:
+            curves.append(
+                LayerCurve(
+                    label,
+                    [cell.layer for cell in row],
+                    [cell.mean for cell in row],
+                    [cell.mean - (cell.sd or 0) for cell in row],
+                    [cell.mean + (cell.sd or 0) for cell in row],
+                )
+            )
+    pixels = [cell.mean for cell in chosen if cell.label == PIXELS]
+    return accuracy_per_layer(
+        curves, pixels[0] if pixels else None, title=data, readout=readout, band=BAND
+    )
+
+
+def _learning(
+    ends: list[Cell], curves: list[Cell], protocol: str, data: str, readout: str
+) -> Figure:
+    start = {c.layer: c.mean for c in ends if c.protocol == protocol and c.label == RANDOM}
+    layers: dict[int, list[LearningCurve]] = defaultdict(list)
+    grouped: dict[tuple[int, str], list[Cell]] = defaultdict(list)
+    for cell in curves:
+        if cell.protocol == protocol:
+            grouped[cell.layer, cell.label].append(cell)
+    for (layer, label), row in grouped.items():
+        row.sort(key=lambda cell: cell.steps)
+        spread = any(cell.sd for cell in row)
+        layers[layer].append(
+            LearningCurve(
+                label,
+                [cell.steps for cell in row],
+                [cell.mean for cell in row],
+                [cell.mean - (cell.sd or 0) for cell in row] if spread else None,
+                [cell.mean + (cell.sd or 0) for cell in row] if spread else None,
+            )
+        )
+    return compared_curves(layers, start, title=data, readout=readout, band=BAND)
