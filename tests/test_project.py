@@ -31,6 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "training": {"native", "functional", "neurons", "methods", "encoders", "circuit", "stimuli"},
     "evaluation": {"native", "functional", "neurons", "methods", "encoders", "circuit", "stimuli"},
     "recording": {"functional", "neurons", "methods", "encoders", "circuit"},
+    "protocols": {"functional", "neurons", "circuit", "recording"},
     "figures": set(),
     "report": {"functional", "methods", "training", "evaluation", "figures"},
     "export": {"functional", "neurons", "methods", "encoders", "circuit"},

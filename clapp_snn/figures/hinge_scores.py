@@ -48,20 +48,46 @@ def hinge_scores(panels: Sequence[ScorePanel], columns: int = 3, title: str = ""
         for number in range(max(0, len(panels) - columns), len(panels)):
             drawn.flatten()[number].set_xlabel("score u")
         handles, labels = drawn[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=(1, 2, 5)[min(columns, 3) - 1],
+            fontsize=8,
+        )
         style.heading(figure, title)
         return figure
 
 
-def _panel(axes: Axes, panel: ScorePanel, limits: tuple[float, float], right: bool) -> None:
-    for counts, colour, name in (
-        (panel.fixation, style.FIXATION, "fixations, measured"),
-        (panel.saccade, style.SACCADE, "saccades, measured"),
+def draw_scores(
+    axes: Axes,
+    panel: ScorePanel,
+    limits: tuple[float, float],
+    names: tuple[str, str] = ("fixations, measured", "saccades, measured"),
+    filled: bool = True,
+) -> None:
+    """Draw both histograms on existing axes, each scaled to its own highest bin; filled or as outlines."""
+    for counts, colour, name in zip(
+        (panel.fixation, panel.saccade), (style.FIXATION, style.SACCADE), names, strict=True
     ):
         peak = counts.max() if counts.size and counts.max() > 0 else 1.0
-        axes.stairs(counts / peak, panel.edges, fill=True, color=colour, alpha=0.35, label=name)
+        axes.stairs(
+            counts / peak, panel.edges, fill=filled, color=colour, label=name, linewidth=1.4,
+            alpha=0.35 if filled else 1.0,
+        )  # fmt: skip
     axes.set_ylim(0, 1.08)
     axes.set_xlim(*limits)
+
+
+def draw_margins(axes: Axes) -> None:
+    """Mark u = +1 and u = -1 and put one handle for them into the legend."""
+    for margin in (-1, 1):
+        axes.axvline(margin, color=style.BLACK, linestyle=":", linewidth=1)
+    axes.plot([], [], ":", color=style.BLACK, linewidth=1, label="margins at ±1")
+
+
+def _panel(axes: Axes, panel: ScorePanel, limits: tuple[float, float], right: bool) -> None:
+    draw_scores(axes, panel, limits)
     loss = axes.twinx()
     loss.spines["right"].set_visible(right)
     u = np.linspace(*limits, 401)
@@ -71,9 +97,7 @@ def _panel(axes: Axes, panel: ScorePanel, limits: tuple[float, float], right: bo
     ):
         loss.plot(u, values, dash, color=colour, linewidth=1.6)
         axes.plot([], [], dash, color=colour, linewidth=1.6, label=name)
-    for margin in (-1, 1):
-        axes.axvline(margin, color=style.BLACK, linestyle=":", linewidth=1)
-    axes.plot([], [], ":", color=style.BLACK, linewidth=1, label="margins at ±1")
+    draw_margins(axes)
     loss.set_ylim(0, 3.3)
     loss.set_yticks([0, 1, 2, 3], ["0", "1", "2", "3"] if right else [])
     if right:

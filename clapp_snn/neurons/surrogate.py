@@ -15,7 +15,7 @@ def spike(distance: Tensor, surrogate: Surrogate | None = None) -> Tensor:
         surrogate: such as `snntorch.surrogate.fast_sigmoid()`; None gives a step without gradient.
     """
     if surrogate is not None:
-        return surrogate(distance)
+        return surrogate(distance).to(distance.dtype)
     return (distance > 0).to(distance.dtype)
 
 

@@ -1,0 +1,1 @@
+"""The neurons of this package in the calling styles of snnTorch and norse."""

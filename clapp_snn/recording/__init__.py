@@ -1,0 +1,1 @@
+"""Monitors: what neurons, scores, modulators and weights did, kept within a stated amount of memory."""
