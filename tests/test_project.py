@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "randomness": set(),
     "native": set(),
     "functional": {"native"},
-    "neurons": {"functional"},
+    "neurons": {"functional", "native"},
     "methods": {"functional"},
     "encoders": {"functional"},
     "circuit": {"functional", "neurons", "methods", "encoders"},
