@@ -174,8 +174,8 @@ def event_burst_step(
         constants: of one step.
         draws: two uniform numbers in [0, 1) per unit.
     """
-    assert draws.event is not None
-    assert draws.burst is not None
+    if draws.event is None or draws.burst is None:
+        raise ValueError("The event/burst unit needs uniform random numbers for events and bursts.")
     per_step = constants.background + constants.rho * torch.relu(inputs.soma)
     if constants.n_ref:
         fired = (draws.event < _hazard(per_step, constants.n_ref)) & (state.refractory == 0)
