@@ -1,18 +1,17 @@
 """One area: apical prediction, coincidence with the soma, surprise, and what plasticity makes of them."""
 
-import math
-
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from clapp_snn.circuit.connections import LateralConnections
 from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.objective import Objective
 from clapp_snn.functional.plasticity import AreaSignals, area_signals
 from clapp_snn.functional.saccades import Draw, draw_saccades
 
 
-class Area(nn.Module):
+class Area(LateralConnections):
     """The lateral connections of an area and its broadcast factor, in rate code.
 
     Args:
@@ -26,23 +25,9 @@ class Area(nn.Module):
     """
 
     def __init__(self, channels: int, context_channels: int, objective: Objective) -> None:
-        super().__init__()
+        steps = (len(objective.distances),)
+        super().__init__(channels, context_channels, objective.retro == "free", steps)
         self.objective = objective
-        steps = len(objective.distances)
-        self.W_pred = nn.Parameter(torch.empty(steps, channels, context_channels))
-        self.W_retro = (
-            nn.Parameter(torch.empty(steps, context_channels, channels))
-            if objective.retro == "free"
-            else None
-        )
-
-    def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw both matrices from U(-1/sqrt(C), 1/sqrt(C)), C = neurons holding z (published default)."""
-        bound = 1 / math.sqrt(self.W_pred.shape[1])
-        with torch.no_grad():
-            for matrix in (self.W_pred, self.W_retro):
-                if matrix is not None:
-                    matrix.uniform_(-bound, bound, generator=generator)
 
     @property
     def losses(self) -> int:

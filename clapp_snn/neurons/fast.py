@@ -1,4 +1,4 @@
-"""The layers of the spiking neurons on the compiled CPU engine: same ports, outputs and state, no Python per step.
+"""Layers of the spiking neurons on the compiled CPU engine: same ports, outputs and state as `Layer`.
 
     layer = FastLayer(StrictBurst())
     outputs, state = layer(inputs, state, CounterStreams(seed, samples=[0, 1, 2]))

@@ -1,0 +1,207 @@
+"""Coincidence detector: bursts of the ON and the OFF population become the score u.
+
+A burst says that an event met an apical input. Neurons come in pathways: the ON population sees +zhat on its
+dendrites, the OFF population -zhat, and both the same basal input. Two interneurons sum the bursts of each,
+and with the weight per burst J = 1 / (sides rho kappa T_eff M) the difference
+
+    u_hat = J sum over the window (bursts ON - bursts OFF)
+
+estimates u = sum_i z_i zhat_i in units of the hinge margin. Events come at rate rho z, a window counts T, a
+unit has M copies in each pathway, and kappa is the slope of burst probability on zhat:
+
+    "half_wave"  p = clip(kappa [+-zhat]_+, 0, 1)     sides 1: E[u_hat] = u while kappa |zhat| <= 1
+    "opponent"   p = sigmoid(logit p0 +- s zhat)      sides 2, kappa = s p0 (1 - p0): even orders cancel
+    "single"     one population, bursts - p0 events   sides 1, the same p: an ablation, biased upward by
+                                                      (1 - 2 p0) s / 2 sum_i z_i zhat_i^2 to leading order
+
+A summing interneuron that leaks with time constant tau has T_eff = dt (1 - l^n) / (1 - l) with
+l = exp(-dt / tau) instead of T = n dt. The rate neuron is "single" with p0 = 0, rho dt = 1 and kappa = 1: its
+"bursts" z zhat sum to u exactly.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clapp_snn.neurons.interface import Outputs
+
+Readout = Literal["half_wave", "opponent", "single"]
+MS_PER_S = 1000.0
+
+
+class Currents(NamedTuple):
+    """What the ON and the OFF interneuron send in one step, in units of the margin."""
+
+    on: Float[Tensor, "sample"]
+    off: Float[Tensor, "sample"]
+
+
+class DetectorState(NamedTuple):
+    """Membrane of the summing interneuron: the score collected so far in this window."""
+
+    u: Float[Tensor, "sample"]
+
+
+class Moments(NamedTuple):
+    """Expectation and variance of u_hat."""
+
+    mean: Float[Tensor, "*sample"]
+    variance: Float[Tensor, "*sample"]
+
+
+class Counter(Protocol):
+    """Whoever turns the output of neurons into ON and OFF currents; its state has a field `u`."""
+
+    def initial_state(self, like: Float[Tensor, "sample ..."]) -> Any:
+        """At rest."""
+        ...
+
+    def reset(self, state: Any) -> Any:
+        """A new window begins."""
+        ...
+
+    def step(
+        self, outputs: Outputs, state: Any, weight: Float[Tensor, "sample"]
+    ) -> tuple[Currents, Any]:
+        """One time step with `weight` per burst."""
+        ...
+
+
+@dataclass(frozen=True)
+class CoincidenceDetector:
+    """Counts bursts and weighs them.
+
+    Attributes:
+        readout: see above.
+        rho: event rate per unit of activity, Hz.
+        window: T, ms.
+        dt: ms.
+        copies: M, neurons per unit in each pathway.
+        p0: burst probability without apical input; subtracted by "single", not used by "half_wave".
+        tau: of the summing interneuron, ms; infinite for counting.
+
+    Raises ValueError for values that are not positive, a window that is no whole number of steps, an unknown
+    read-out, or p0 outside [0, 1), and for "opponent" p0 = 0.
+    """
+
+    readout: Readout = "half_wave"
+    rho: float = 20.0
+    window: float = 200.0
+    dt: float = 1.0
+    copies: int = 1
+    p0: float = 0.0
+    tau: float = math.inf
+
+    def __post_init__(self) -> None:
+        if self.readout not in ("half_wave", "opponent", "single"):
+            raise ValueError(
+                f"The read-out is half_wave, opponent or single, not {self.readout!r}."
+            )
+        for name in ("rho", "window", "dt", "copies", "tau"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"{name} of a detector must be positive, not {getattr(self, name)}."
+                )
+        if self.steps < 1 or not math.isclose(self.steps * self.dt, self.window, rel_tol=1e-6):
+            raise ValueError(
+                f"The window of {self.window:g} ms must be a whole number of steps of {self.dt:g} ms."
+            )
+        if not 0 <= self.p0 < 1 or (self.readout == "opponent" and self.p0 == 0):
+            raise ValueError(f"p0 = {self.p0:g} is no baseline for the {self.readout} read-out.")
+
+    @property
+    def steps(self) -> int:
+        """Steps of a window."""
+        return round(self.window / self.dt)
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """Sign of zhat on the dendrites of each pathway."""
+        return (1,) if self.readout == "single" else (1, -1)
+
+    @property
+    def leak(self) -> float:
+        """Share of the membrane that is left after one step."""
+        return math.exp(-self.dt / self.tau)
+
+    def _sum_of_leaks(self, power: int) -> float:
+        ratio = self.leak**power
+        return self.steps if ratio == 1 else (1 - ratio**self.steps) / (1 - ratio)
+
+    def weight(self, kappa: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
+        """J, the contribution of one burst to the score; J kappa does not depend on kappa."""
+        sides = 2 if self.readout == "opponent" else 1
+        events = sides * self.copies * self._sum_of_leaks(1) * self.rho * self.dt / MS_PER_S
+        return 1 / (events * kappa)
+
+    def initial_state(self, like: Float[Tensor, "sample ..."]) -> DetectorState:
+        """Nothing collected, one membrane for each sample of `like`."""
+        return DetectorState(like.new_zeros(like.shape[0]))
+
+    def reset(self, state: DetectorState) -> DetectorState:
+        """A new window begins."""
+        return self.initial_state(state.u)
+
+    def step(
+        self, outputs: Outputs, state: DetectorState, weight: Float[Tensor, "sample"]
+    ) -> tuple[Currents, DetectorState]:
+        """Sum the bursts of one step.
+
+        Args:
+            outputs: of the neurons, shape (sample, pathway, copy, *units).
+            state: membrane.
+            weight: J of each sample (`weight`).
+        """
+        bursts = outputs.burst.flatten(2).sum(2)
+        if self.readout == "single":
+            on, off = bursts[:, 0], self.p0 * outputs.event.flatten(1).sum(1)
+        else:
+            on, off = bursts[:, 0], bursts[:, 1]
+        currents = Currents(weight * on, weight * off)
+        return currents, DetectorState(self.leak * state.u + (currents.on - currents.off))
+
+    def burst_probability(
+        self, zhat: Float[Tensor, "*sample unit"], kappa: Float[Tensor, "*sample"]
+    ) -> Float[Tensor, "pathway *sample unit"]:
+        """Probability that an event is a burst, for each pathway."""
+        slope = kappa[..., None]
+        x = torch.stack([sign * slope * zhat for sign in self.signs])
+        if self.readout == "half_wave":
+            return x.clamp(0, 1)
+        if self.p0 == 0:
+            return x
+        return torch.sigmoid(math.log(self.p0 / (1 - self.p0)) + x / (self.p0 * (1 - self.p0)))
+
+    def moments(
+        self,
+        z: Float[Tensor, "*sample unit"],
+        zhat: Float[Tensor, "*sample unit"],
+        kappa: Float[Tensor, "*sample"],
+        fano: Float[Tensor, "*sample unit"] | float = 1.0,
+    ) -> Moments:
+        """Expectation and variance of u_hat for constant drives, in closed form.
+
+        With N events expected from a unit and pathway in the window, b = p0 for "single" and else 0,
+
+            E = J sum +- N (p - b),      Var = J^2 sum N (p (1 - p) + F (p - b)^2).
+
+        Args:
+            z: activity.
+            zhat: prediction.
+            kappa: slope of burst probability.
+            fano: Fano factor F of event counts, 1 for Poisson events, 1 - rho z dt for Bernoulli events
+                (`event_burst.fano_factor`). With a leak the variance is exact for events without memory.
+        """
+        p = self.burst_probability(zhat, kappa)
+        excess = p - (self.p0 if self.readout == "single" else 0.0)
+        rate = z * self.copies * self.rho * self.dt / MS_PER_S
+        sign = torch.tensor(self.signs, dtype=z.dtype, device=z.device)
+        sign = sign.view(-1, *(1 for _ in p.shape[1:]))
+        J = self.weight(kappa)
+        mean = (sign * rate * excess).sum((0, -1)) * J * self._sum_of_leaks(1)
+        each = rate * (p * (1 - p) + fano * excess.square())
+        return Moments(mean, each.sum((0, -1)) * J.square() * self._sum_of_leaks(2))

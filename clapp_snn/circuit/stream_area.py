@@ -1,0 +1,312 @@
+"""One area on a stream of fixations and saccades, in either code: the neuron it is given decides.
+
+    x ---- W, synaptic filter ----> soma:  event rate rho [W x + b]_+          events -> z, to the next area
+    c ---- W_pred ----------------> apical latch A: burst probability          bursts -> detector -> u_hat
+    y (fixation +1, saccade -1), bursts --> surprise nucleus --> gamma --> all synapses of the area
+
+Time is cut into windows, one glance each. During a window (`step`, once a time step) events, bursts and
+presynaptic activity are counted. At its end (`read`) the nucleus is read out by a pulse and every synapse
+turns what it holds into its change (Eqs. 6-8). Then (`latch`) the activity of the window becomes the context:
+c <- zbar, A <- W_pred c, and x and rho'(a) are kept for Eq. 7. Whoever learns applies the changes between
+`read` and `latch`, so that a plateau is written by the weights of its time.
+
+A unit is `copies` neurons in each pathway (ON and OFF, or one); all see the same a, and z is the mean of all.
+The basal synapses low-pass their input with time constant `tau_basal` before it is weighted and rectified:
+rectification turns noise of the summed input into activity, and the filter removes it. The first `settle` ms
+of a window drive the neurons but count for nothing, as vision is suppressed during a saccade: membranes,
+filters and bursts under way forget the window before.
+
+Everything that changes is in `StreamAreaState`, tensors only. No autograd graph is built.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clapp_snn.circuit.apical_memory import ApicalMemory, Latch, MemoryState
+from clapp_snn.circuit.coincidence import CoincidenceDetector, Counter
+from clapp_snn.circuit.connections import LateralConnections
+from clapp_snn.circuit.gain import Gain
+from clapp_snn.circuit.ports import Port, port_of
+from clapp_snn.circuit.surprise import NucleusState, SurpriseNucleus
+from clapp_snn.functional.objective import Retro
+from clapp_snn.functional.window_plasticity import (
+    Post,
+    WindowTraces,
+    WindowUpdate,
+    post_factor,
+    window_update,
+)
+from clapp_snn.neurons.interface import Inputs, Neuron, Outputs, Source
+
+
+class WindowSums(NamedTuple):
+    """Counted so far in this window: presynaptic activity, activity, basal drive."""
+
+    x: Float[Tensor, "sample pre"]
+    z: Float[Tensor, "sample post"]
+    drive: Float[Tensor, "sample post"]
+
+
+class StreamAreaState(NamedTuple):
+    """All that an area remembers.
+
+    Attributes:
+        neuron: state of the neurons, shape (sample, pathway, copy, post).
+        basal: filtered input of the basal synapses.
+        sums: of the present window.
+        detector, nucleus: membranes (with `SynapticReadout` also its synapses).
+        memory: the context c.
+        apical: prediction A = W_pred c that the dendrites hold.
+        x_prev, d_prev: presynaptic activity and postsynaptic factor of the window before.
+        size: of predictions, from which the dendritic gain follows.
+        elapsed: steps of the present window.
+    """
+
+    neuron: Any
+    basal: Float[Tensor, "sample pre"]
+    sums: WindowSums
+    detector: Any
+    nucleus: NucleusState
+    memory: MemoryState
+    apical: Float[Tensor, "sample post"]
+    x_prev: Float[Tensor, "sample pre"]
+    d_prev: Float[Tensor, "sample post"]
+    size: Float[Tensor, "sample"]
+    elapsed: Int[Tensor, ""]
+
+
+class Step(NamedTuple):
+    """What happened in one time step: activity for the next area, and what monitors want to see."""
+
+    z: Float[Tensor, "sample post"]
+    inputs: Inputs
+    outputs: Outputs
+
+
+class Reading(NamedTuple):
+    """What an area knows at the end of a window.
+
+    Attributes:
+        gamma: broadcast factor, +1, 0 or -1.
+        score: u_hat.
+        traces: what the synapses hold.
+        update: changes of the weights, summed over samples, in the direction of learning.
+    """
+
+    gamma: Float[Tensor, "sample"]
+    score: Float[Tensor, "sample"]
+    traces: WindowTraces
+    update: WindowUpdate
+
+
+class StreamArea(LateralConnections):
+    """Basal weights, neurons, coincidence detector, surprise nucleus, apical memory and plasticity.
+
+    Args:
+        pre: inputs.
+        post: units.
+        neuron: any model with a port (`clapp_snn.circuit.ports`).
+        window: counted length of a window, ms; the rate neuron needs one step.
+        settle: uncounted time before, ms.
+        copies: neurons per unit and pathway.
+        retro: "tied" (W_retro = W_pred^T), "free" or "zero".
+        port: None takes the one that fits the neuron.
+        gain: dendritic gain; None takes the port's.
+        memory: None latches.
+        tau_basal: time constant of the basal synapses, ms; 0 for none.
+        tau_nucleus: of the summing interneurons and margin neurons, ms; infinite for counting.
+        post_factor: how synapses know rho'(a).
+        single: True reads one population minus its baseline (biased; ablation of the opponent read-out).
+        readout: None counts bursts ideally; `SynapticReadout` reads spikes through plastic synapses.
+
+    Raises ValueError for windows that are no whole number of steps, a negative time, or `single` without an
+    opponent read-out.
+    """
+
+    def __init__(
+        self,
+        pre: int,
+        post: int,
+        neuron: Neuron,
+        window: float = 200.0,
+        settle: float = 0.0,
+        copies: int = 1,
+        retro: Retro = "tied",
+        port: Port | None = None,
+        gain: Gain | None = None,
+        memory: ApicalMemory | None = None,
+        tau_basal: float = 0.0,
+        tau_nucleus: float = math.inf,
+        post_factor: Post = "drive",
+        single: bool = False,
+        readout: Callable[[CoincidenceDetector, tuple[int, int]], Counter] | None = None,
+    ) -> None:
+        super().__init__(post, post, retro == "free")
+        self.weight = nn.Parameter(torch.empty(post, pre))
+        self.bias = nn.Parameter(torch.empty(post))
+        self.neuron = neuron
+        self.port = port or port_of(neuron)
+        self.gain = gain or self.port.gain()
+        self.memory = memory or Latch()
+        self.retro: Retro = retro
+        self.post_factor: Post = post_factor
+        if single and self.port.readout != "opponent":
+            raise ValueError("A single population is an ablation of the opponent read-out.")
+        self.detector = CoincidenceDetector(
+            "single" if single else self.port.readout,
+            self.port.rho,
+            window,
+            neuron.dt,
+            copies,
+            self.port.p0,
+            tau_nucleus,
+        )
+        self.counter: Counter = readout(self.detector, (copies, post)) if readout else self.detector
+        self.nucleus = SurpriseNucleus(leak=self.detector.leak)
+        if not (settle >= 0 and tau_basal >= 0):
+            raise ValueError(f"Times must not be negative: settle {settle}, tau_basal {tau_basal}.")
+        self.settle = round(settle / neuron.dt)
+        self.basal_decay = math.exp(-neuron.dt / tau_basal) if tau_basal > 0 else 0.0
+        signs = torch.tensor(self.detector.signs, dtype=torch.get_default_dtype())
+        self.register_buffer("signs", signs.view(-1, 1, 1), persistent=False)
+        self.signs: Tensor
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw basal weights from U(-1/sqrt(pre), 1/sqrt(pre)), then the lateral matrices."""
+        bound = 1 / math.sqrt(self.weight.shape[1])
+        with torch.no_grad():
+            self.weight.uniform_(-bound, bound, generator=generator)
+            self.bias.uniform_(-bound, bound, generator=generator)
+        super().reset_parameters(generator)
+
+    @property
+    def steps(self) -> int:
+        """Time steps of a window, settling included."""
+        return self.settle + self.detector.steps
+
+    def initial_state(self, samples: int) -> StreamAreaState:
+        """At rest, nothing remembered, in the precision and on the device of the weights."""
+        post, pre = self.weight.shape
+        x, z = self.weight.new_zeros(samples, pre), self.weight.new_zeros(samples, post)
+        # Every field has memory of its own, as files of tensors require.
+        shape = (samples, len(self.detector.signs), self.detector.copies, post)
+        return StreamAreaState(
+            self.neuron.initial_state(shape, dtype=z.dtype, device=z.device),
+            x,
+            WindowSums(x.clone(), z.clone(), z.clone()),
+            self.counter.initial_state(z),
+            self.nucleus.initial_state(z),
+            self.memory.initial_state(z),
+            z,
+            x.clone(),
+            z.clone(),
+            self.gain.initial_size(z),
+            torch.zeros((), dtype=torch.int64, device=z.device),
+        )
+
+    @torch.no_grad()
+    def step(
+        self,
+        x: Float[Tensor, "sample pre"],
+        state: StreamAreaState,
+        source: Source | None = None,
+    ) -> tuple[Step, StreamAreaState]:
+        """One time step.
+
+        Args:
+            x: presynaptic activity of this step, in units of z: rates, or events / (rho dt).
+            state: of the area.
+            source: of the neurons' random numbers.
+        """
+        basal = x if self.basal_decay == 0 else torch.lerp(x, state.basal, self.basal_decay)
+        a = F.linear(basal, self.weight, self.bias)
+        apical = state.apical
+        if self.memory.moving:
+            apical = F.linear(state.memory.context, self.W_pred)
+        kappa = self.gain.kappa(state.size)
+        shape = (len(a), len(self.detector.signs), self.detector.copies, a.shape[1])
+        inputs = Inputs(
+            self.port.soma(a)[:, None, None].expand(shape),
+            self.port.apical(self.signs * apical[:, None, None], kappa[:, None, None, None]).expand(
+                shape
+            ),
+        )
+        draws = self.neuron.draw(source, inputs.soma.shape, a.dtype, a.device)
+        outputs, neuron = self.neuron.step(inputs, state.neuron, draws)
+        z = self.port.activity(outputs.event.mean((1, 2)))
+        counted = (state.elapsed >= self.settle).to(a.dtype)
+        currents, detector = self.counter.step(
+            outputs, state.detector, self.detector.weight(kappa) * counted
+        )
+        sums = state.sums
+        return Step(z, inputs, outputs), state._replace(
+            neuron=neuron,
+            basal=basal,
+            sums=WindowSums(sums.x + counted * x, sums.z + counted * z, sums.drive + counted * a),
+            detector=detector,
+            nucleus=self.nucleus.step(currents, state.nucleus),
+            memory=self.memory.step(z, state.memory),
+            apical=apical,
+            elapsed=state.elapsed + 1,
+        )
+
+    @torch.no_grad()
+    def read(self, state: StreamAreaState, y: Float[Tensor, "sample"]) -> Reading:
+        """Nucleus, gamma and weight changes at the end of a window; the state stays as it is.
+
+        Args:
+            state: after `steps` steps.
+            y: +1 where the window followed a fixation, -1 where it followed a saccade.
+
+        Raises ValueError in mid-window, and for a y that is neither.
+        """
+        if int(state.elapsed) != self.steps:
+            raise ValueError(
+                f"A window has {self.steps} steps, but {int(state.elapsed)} have passed since the last one."
+            )
+        if y.shape != state.size.shape or not bool((y.abs() == 1).all()):
+            raise ValueError("y must be +1 (fixation) or -1 (saccade) for every sample.")
+        gamma = self.nucleus.read(state.nucleus, y).gamma
+        traces = self._traces(state)
+        update = window_update(gamma, traces, self.W_pred, self.W_retro, self.retro)
+        return Reading(gamma, state.detector.u, traces, update)
+
+    def _traces(self, state: StreamAreaState) -> WindowTraces:
+        steps = self.detector.steps
+        x, z, drive = (each / steps for each in state.sums)
+        d = post_factor(drive, z, self.post_factor)
+        c = self.memory.average(state.memory, self.steps)
+        A = F.linear(c, self.W_pred) if self.memory.moving else state.apical
+        return WindowTraces(x, z, d, A, c, state.x_prev, state.d_prev)
+
+    @torch.no_grad()
+    def latch(self, state: StreamAreaState) -> StreamAreaState:
+        """Begin the next window: the activity of the last one becomes the context."""
+        x, z, d, *_ = self._traces(state)
+        memory = self.memory.close(z, state.memory)
+        apical = F.linear(memory.context, self.W_pred)
+        return state._replace(
+            sums=WindowSums(*(torch.zeros_like(each) for each in state.sums)),
+            detector=self.counter.reset(state.detector),
+            nucleus=self.nucleus.initial_state(z),
+            memory=memory,
+            apical=apical,
+            x_prev=x,
+            d_prev=d,
+            size=self.gain.follow(state.size, apical),
+            elapsed=torch.zeros_like(state.elapsed),
+        )
+
+    def changes(self, update: WindowUpdate) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        """Each parameter with its change."""
+        yield self.weight, update.weight
+        yield self.bias, update.bias
+        yield self.W_pred, update.W_pred
+        if self.W_retro is not None and update.W_retro is not None:
+            yield self.W_retro, update.W_retro
