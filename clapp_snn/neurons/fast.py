@@ -147,7 +147,7 @@ class FastLayer(nn.Module, Generic[State]):
     ) -> tuple[Counter, tuple[Tensor | None, Tensor | None]]:
         """Where the kernel finds its random numbers: by counter, or in tensors of all steps."""
         kinds = self.neuron.kinds
-        if isinstance(source, CounterStreams):
+        if kinds != ("none", "none") and isinstance(source, CounterStreams):
             counter = Counter(source.key, source.step, *source.numbered(shape))
             source.advance(steps)
             return counter, (None, None)

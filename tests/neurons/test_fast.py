@@ -78,8 +78,10 @@ def test_given_draws_the_layer_says_the_same(name, size):
 @pytest.mark.parametrize("name", [name for name in NEURONS if not name.startswith("L3")])
 def test_given_counters_the_layer_says_the_same(name):
     neuron, inputs = NEURONS[name], drives(name, (150, 3, 70))
-    slow, _ = Layer(neuron)(inputs, source=CounterStreams(1, samples=[5, 0, 9]))
-    fast, _ = FastLayer(neuron)(inputs, source=CounterStreams(1, samples=[5, 0, 9]))
+    sources = [CounterStreams(1, samples=[5, 0, 9]) for _ in range(2)]
+    slow, _ = Layer(neuron)(inputs, source=sources[0])
+    fast, _ = FastLayer(neuron)(inputs, source=sources[1])
+    assert sources[0].step == sources[1].step
     for expected, found in zip(slow, fast, strict=True):
         assert torch.equal(expected, found)
 

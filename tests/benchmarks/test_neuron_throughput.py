@@ -1,0 +1,46 @@
+"""The neuron benchmark from end to end on tiny sizes, and its memory measurement."""
+
+import re
+import sys
+
+import pytest
+import torch
+
+from benchmarks import neuron_throughput
+from benchmarks.neuron_rows import Row
+from benchmarks.neuron_scale import growth, million_units
+from benchmarks.neuron_throughput import compare, print_table
+from benchmarks.timing import Time
+
+
+def test_every_row_has_a_ratio(capsys, monkeypatch):
+    monkeypatch.setitem(neuron_throughput.SHAPES, "dense", (2, 40))
+    monkeypatch.setattr(neuron_throughput, "copy_speed", lambda: 1e10)
+    threads = torch.get_num_threads()
+    compare(shapes=("dense",), steps=3, repeats=1, seconds=0.0, compiled=False, scale=False)
+    assert torch.get_num_threads() == threads
+    lines = re.findall(r"^\| (\S.*?) \| (\d+) \|.* \|$", capsys.readouterr().out, re.M)
+    names = [name for name, _ in lines]
+    assert names[0] == "snnTorch Leaky eager"
+    assert {"norse LIFCell eager", "L0 eager", "L1 eager", "L2 eager", "L3 eager"} <= set(names)
+
+
+def test_arithmetic_of_the_table(capsys):
+    found = [Row("snnTorch Leaky eager", list, 2), Row("L3 native", list, 4)]
+    turns = [{"snnTorch Leaky eager": Time(4.0, 2.0), "L3 native": Time(1.0, 1.0)}]
+    print_table(found, turns, size=10**9, speed=32e9)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == "| snnTorch Leaky eager | 250 | 4.00 | 2.00 | 1.00 | 0.25 | 8.0 |"
+    assert lines[-1] == "| L3 native | 1000 | 1.00 | 1.00 | 0.50 | 0.50 | 2.0 |"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_growth_is_seen_where_there_is_some():
+    kept = []
+    assert growth(lambda steps: kept.extend(torch.ones(steps, 1000)), 5000) > 15_000
+    assert growth(lambda steps: torch.ones(steps).sum(), 5000) < 1000
+
+
+def test_a_small_million():
+    found = million_units(steps=4, units=1000, seconds=0.0)
+    assert all(time.wall > 0 for time in found.values())
