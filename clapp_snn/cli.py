@@ -76,6 +76,22 @@ def _compare_parser() -> ArgumentParser:
     return parser
 
 
+def _reproduce_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="A published protocol: measured against expected numbers.")
+    parser.add_argument(
+        "protocol",
+        type=str,
+        help="bac, critical-frequency, multiplexing, payeur, aceituno, urbanczik-senn, "
+        "score-calibration or surprise-gate",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/reproduce"), help="for figure and CSV"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dt", type=float | None, default=None, help="time step, ms")
+    return parser
+
+
 def build_parser() -> ArgumentParser:
     """The parser of all sub-commands."""
     parser = ArgumentParser(
@@ -100,6 +116,9 @@ def build_parser() -> ArgumentParser:
         "report", _run_parser("Write report.html."), help="one self-contained HTML page of a run"
     )
     commands.add_subcommand("compare", _compare_parser(), help="several runs side by side")
+    commands.add_subcommand(
+        "reproduce", _reproduce_parser(), help="run a published protocol and compare"
+    )
     commands.add_subcommand("info", _info_parser(), help="methods, network, machine, data, a run")
     return parser
 
@@ -159,6 +178,17 @@ def _compare(options: Namespace) -> int:
     return 0
 
 
+def _reproduce(options: Namespace) -> int:
+    from clapp_snn.commands.reproduce import OutOfRange, reproduce
+
+    try:
+        reproduce(options.protocol, options.out, options.seed, options.dt)
+    except OutOfRange as error:
+        print(f"clapp-snn reproduce: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _info(options: Namespace) -> int:
     from clapp_snn.commands.info import info
 
@@ -180,6 +210,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "figures": _figures,
     "report": _report,
     "compare": _compare,
+    "reproduce": _reproduce,
     "info": _info,
 }
 

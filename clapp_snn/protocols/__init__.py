@@ -1,0 +1,1 @@
+"""Experiments as objects: stimulus, measurement, and the published number to compare with."""

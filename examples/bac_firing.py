@@ -1,0 +1,28 @@
+"""BAC firing: a burst from the coincidence of somatic and dendritic input.
+
+    python examples/bac_firing.py --out figures/bac_firing
+    python examples/bac_firing.py --dt 1
+
+All options: --help. The same as `clapp-snn reproduce bac`.
+"""
+
+from pathlib import Path
+
+from jsonargparse import auto_cli
+
+from clapp_snn.commands.reproduce import reproduce
+
+
+def main(out: Path = Path("runs/reproduce"), seed: int = 0, dt: float | None = None) -> None:
+    """Run the protocol, print measured against expected numbers, and save figure and tables.
+
+    Args:
+        out: folder to write to.
+        seed: of the random numbers.
+        dt: time step, ms; the protocol's own where left out.
+    """
+    reproduce("bac", out, seed, dt)
+
+
+if __name__ == "__main__":
+    auto_cli(main)

@@ -1,0 +1,43 @@
+"""The examples of protocols run as a user would run them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str | Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_bac_firing(tmp_path: Path) -> None:
+    printed = run("examples/bac_firing.py", "--dt", "1", "--out", tmp_path)
+    assert str(tmp_path / "bac.png") in printed
+    assert (tmp_path / "bac.csv").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["critical_frequency", "multiplexing"])
+def test_longer_protocols(name: str, tmp_path: Path) -> None:
+    assert "OUT OF RANGE" not in run(f"examples/{name}.py", "--out", tmp_path)
+
+
+def test_one_area(tmp_path: Path) -> None:
+    picture = tmp_path / "images" / "one_area.png"
+    printed = run("examples/one_area.py", "--out", picture)
+    assert [line.split("gamma = ")[1][:2] for line in printed.splitlines()[:3]] == [
+        "+1",
+        "+1",
+        "-1",
+    ]
+    with Image.open(picture) as image:
+        assert image.size == (1440, 1230)

@@ -1,0 +1,82 @@
+"""Scores and gate read from bursts, and one area at work, at small size."""
+
+import pytest
+import torch
+
+from clapp_snn.neurons.event_burst import EventBurst
+from clapp_snn.neurons.rate import Rate
+from clapp_snn.protocols.one_area import GLANCES, OneArea
+from clapp_snn.protocols.score_calibration import SCORES, ScoreCalibration
+from clapp_snn.protocols.score_reading import expected, population, read_scores, reader
+from clapp_snn.protocols.surprise_gate import SurpriseGate
+
+
+@pytest.mark.parametrize("units", [2, 64])
+def test_a_population_has_the_scores_it_was_asked_for(units: int) -> None:
+    people = population(units, (-1.5, 0.0, 2.0), seed=3)
+    assert torch.allclose((people.z * people.zhat).sum(dim=1), people.u, atol=1e-5)
+    assert (people.z >= 0).all()
+    assert people.zhat.shape == (3, units)
+
+
+def test_the_rate_neuron_reads_the_score_exactly() -> None:
+    people = population(16, (-2.0, 0.5, 3.0), seed=0)
+    how = reader(Rate(), people, window=1.0)
+    scores = read_scores(people, how, repeats=2, seed=0)
+    assert torch.allclose(scores.u_hat, people.u[:, None].expand(3, 2), atol=1e-5)
+    assert torch.allclose(scores.nucleus.saccade, scores.u_hat.flatten())
+    assert torch.allclose(scores.nucleus.fixation, -scores.u_hat.flatten())
+    mean, _ = expected(people, how, fano=0.0)
+    assert torch.allclose(mean.float(), people.u, atol=1e-5)
+
+
+def test_half_wave_bursts_never_saturate() -> None:
+    people = population(16, (-2.0, 3.0), seed=0)
+    how = reader(EventBurst(), people, window=100.0)
+    assert how.kappa * float(people.zhat.abs().max()) < 1
+
+
+def test_calibration_small() -> None:
+    """Every finding holds, and the single population reads too much."""
+    protocol = ScoreCalibration(units=16, repeats=100)
+    measured = protocol.measure(seed=1)
+    findings = {finding.name: finding for finding in protocol.findings(measured)}
+    named = [name for name in findings if "slope" not in name]
+    assert [name for name in named if not findings[name].ok] == []
+    assert findings["L3 single population: bias of the score"].measured > 0.3
+    assert len(protocol.records(measured)) == 4 * len(SCORES)
+
+
+def test_gate_small() -> None:
+    protocol = SurpriseGate(units=16, repeats=150)
+    measured = protocol.measure(seed=1)
+    for gate in measured.values():
+        assert set(gate.fixation.unique().tolist()) <= {0.0, 1.0}
+        assert set(gate.saccade.unique().tolist()) <= {0.0, -1.0}
+        # The pulse reads what the score says: 1 - y u_hat > 0.
+        assert ((gate.u_hat < 1) == (gate.fixation == 1)).double().mean() > 0.999
+        for y in (1, -1):
+            # 4.5 standard errors of a share of 150, plus 0.03 for skew and ties.
+            law = gate.law(y)
+            error = 4.5 * (law * (1 - law) / 150).sqrt() + 0.03
+            assert ((gate.answered(y) - law).abs() <= error).all()
+
+
+def test_one_area_goes_from_spikes_to_gamma() -> None:
+    setting = OneArea(units=8, copies=2, window=100.0, settle=20.0)
+    traces = setting.run(seed=1)
+    steps = 120 * len(GLANCES)
+    assert traces.inputs.shape == (steps, 8)
+    assert traces.spikes.shape == (steps, 16)
+    assert int(traces.counted.sum()) == 100 * len(GLANCES)
+    assert (traces.spikes | ~traces.bursts).all()
+    for number, ((_, _, y), reading) in enumerate(zip(GLANCES, traces.readings, strict=True)):
+        end = 120 * (number + 1) - 1
+        assert float(traces.score[end]) == pytest.approx(float(reading.score))
+        fires = float(traces.fixation[end] if y > 0 else traces.saccade[end]) > 0
+        assert float(reading.gamma) == y * fires
+    assert traces.true[0] == 0
+    assert traces.true[1] > 0 > traces.true[2]
+    first = traces.readings[0].update
+    assert float(first.weight.abs().max()) == 0
+    assert torch.equal(setting.run(seed=1).score, traces.score)
