@@ -27,6 +27,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clapp_snn.functional.eligibility import effective_steps
 from clapp_snn.neurons.interface import Outputs
 
 Readout = Literal["half_wave", "opponent", "single"]
@@ -124,18 +125,21 @@ class CoincidenceDetector:
         return (1,) if self.readout == "single" else (1, -1)
 
     @property
+    def sides(self) -> int:
+        """How often each unit of activity is counted: by both populations in the opponent read-out."""
+        return 2 if self.readout == "opponent" else 1
+
+    @property
     def leak(self) -> float:
         """Share of the membrane that is left after one step."""
         return math.exp(-self.dt / self.tau)
 
     def _sum_of_leaks(self, power: int) -> float:
-        ratio = self.leak**power
-        return self.steps if ratio == 1 else (1 - ratio**self.steps) / (1 - ratio)
+        return effective_steps(self.leak**power, self.steps)
 
     def weight(self, kappa: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
         """J, the contribution of one burst to the score; J kappa does not depend on kappa."""
-        sides = 2 if self.readout == "opponent" else 1
-        events = sides * self.copies * self._sum_of_leaks(1) * self.rho * self.dt / MS_PER_S
+        events = self.sides * self.copies * self._sum_of_leaks(1) * self.rho * self.dt / MS_PER_S
         return 1 / (events * kappa)
 
     def initial_state(self, like: Float[Tensor, "sample ..."]) -> DetectorState:
@@ -163,6 +167,21 @@ class CoincidenceDetector:
             on, off = bursts[:, 0], bursts[:, 1]
         currents = Currents(weight * on, weight * off)
         return currents, DetectorState(self.leak * state.u + (currents.on - currents.off))
+
+    def share(
+        self, outputs: Outputs, kappa: Float[Tensor, "sample"]
+    ) -> Float[Tensor, "sample *unit"]:
+        """What each unit itself knows of the score in one step: on average z zhat, whatever the read-out.
+
+        Args:
+            outputs: of the neurons, shape (sample, pathway, copy, *unit).
+            kappa: slope of burst probability.
+        """
+        bursts = outputs.burst.mean(2)
+        single = self.readout == "single"
+        off = self.p0 * outputs.event[:, 0].mean(1) if single else bursts[:, 1]
+        events = self.sides * self.rho * self.dt / MS_PER_S
+        return (bursts[:, 0] - off) / (events * kappa.view(-1, *(1 for _ in off.shape[1:])))
 
     def burst_probability(
         self, zhat: Float[Tensor, "*sample unit"], kappa: Float[Tensor, "*sample"]

@@ -11,106 +11,54 @@ c <- zbar, A <- W_pred c, and x and rho'(a) are kept for Eq. 7. Whoever learns a
 `read` and `latch`, so that a plateau is written by the weights of its time.
 
 A unit is `copies` neurons in each pathway (ON and OFF, or one); all see the same a, and z is the mean of all.
+Basal synapses connect everything with everything, or a map with a map (`clapp_snn.circuit.basal`): then units
+have positions, and z and c of the score, the prediction and Eqs. 7 and 8 are averages over them.
 The basal synapses low-pass their input with time constant `tau_basal` before it is weighted and rectified:
 rectification turns noise of the summed input into activity, and the filter removes it. The first `settle` ms
 of a window drive the neurons but count for nothing, as vision is suppressed during a saccade: membranes,
-filters and bursts under way forget the window before.
+filters and bursts under way forget the window before. With `tau_eligibility` what synapses hold are traces
+that decay within the window, instead of counts (`clapp_snn.functional.eligibility`).
 
 Everything that changes is in `StreamAreaState`, tensors only. No autograd graph is built.
 """
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clapp_snn.circuit.apical_memory import ApicalMemory, Latch, MemoryState
+from clapp_snn.circuit.apical_memory import ApicalMemory, Latch
+from clapp_snn.circuit.basal import Basal, Dense
 from clapp_snn.circuit.coincidence import CoincidenceDetector, Counter
 from clapp_snn.circuit.connections import LateralConnections
 from clapp_snn.circuit.gain import Gain
 from clapp_snn.circuit.ports import Port, port_of
-from clapp_snn.circuit.surprise import NucleusState, SurpriseNucleus
+from clapp_snn.circuit.stream_state import Reading, Step, StreamAreaState, WindowSums
+from clapp_snn.circuit.surprise import SurpriseNucleus
+from clapp_snn.functional.eligibility import decay_of, effective_steps
 from clapp_snn.functional.objective import Retro
 from clapp_snn.functional.window_plasticity import (
     Post,
     WindowTraces,
     WindowUpdate,
+    apical_input_from_bursts,
     post_factor,
     window_update,
 )
-from clapp_snn.neurons.interface import Inputs, Neuron, Outputs, Source
+from clapp_snn.neurons.interface import Inputs, Neuron, Source
 
-
-class WindowSums(NamedTuple):
-    """Counted so far in this window: presynaptic activity, activity, basal drive."""
-
-    x: Float[Tensor, "sample pre"]
-    z: Float[Tensor, "sample post"]
-    drive: Float[Tensor, "sample post"]
-
-
-class StreamAreaState(NamedTuple):
-    """All that an area remembers.
-
-    Attributes:
-        neuron: state of the neurons, shape (sample, pathway, copy, post).
-        basal: filtered input of the basal synapses.
-        sums: of the present window.
-        detector, nucleus: membranes (with `SynapticReadout` also its synapses).
-        memory: the context c.
-        apical: prediction A = W_pred c that the dendrites hold.
-        x_prev, d_prev: presynaptic activity and postsynaptic factor of the window before.
-        size: of predictions, from which the dendritic gain follows.
-        elapsed: steps of the present window.
-    """
-
-    neuron: Any
-    basal: Float[Tensor, "sample pre"]
-    sums: WindowSums
-    detector: Any
-    nucleus: NucleusState
-    memory: MemoryState
-    apical: Float[Tensor, "sample post"]
-    x_prev: Float[Tensor, "sample pre"]
-    d_prev: Float[Tensor, "sample post"]
-    size: Float[Tensor, "sample"]
-    elapsed: Int[Tensor, ""]
-
-
-class Step(NamedTuple):
-    """What happened in one time step: activity for the next area, and what monitors want to see."""
-
-    z: Float[Tensor, "sample post"]
-    inputs: Inputs
-    outputs: Outputs
-
-
-class Reading(NamedTuple):
-    """What an area knows at the end of a window.
-
-    Attributes:
-        gamma: broadcast factor, +1, 0 or -1.
-        score: u_hat.
-        traces: what the synapses hold.
-        update: changes of the weights, summed over samples, in the direction of learning.
-    """
-
-    gamma: Float[Tensor, "sample"]
-    score: Float[Tensor, "sample"]
-    traces: WindowTraces
-    update: WindowUpdate
+__all__ = ["Reading", "Step", "StreamArea", "StreamAreaState", "WindowSums"]
 
 
 class StreamArea(LateralConnections):
     """Basal weights, neurons, coincidence detector, surprise nucleus, apical memory and plasticity.
 
     Args:
-        pre: inputs.
-        post: units.
+        pre: inputs; channels of them where basal synapses are a convolution.
+        post: units, or channels of them.
         neuron: any model with a port (`clapp_snn.circuit.ports`).
         window: counted length of a window, ms; the rate neuron needs one step.
         settle: uncounted time before, ms.
@@ -121,11 +69,13 @@ class StreamArea(LateralConnections):
         memory: None latches.
         tau_basal: time constant of the basal synapses, ms; 0 for none.
         tau_nucleus: of the summing interneurons and margin neurons, ms; infinite for counting.
-        post_factor: how synapses know rho'(a).
+        post_factor: how synapses know A and rho'(a) (`clapp_snn.functional.window_plasticity`).
         single: True reads one population minus its baseline (biased; ablation of the opponent read-out).
         readout: None counts bursts ideally; `SynapticReadout` reads spikes through plastic synapses.
+        basal: layout of the basal synapses; None connects every input with every unit.
+        tau_eligibility: time constant of what synapses hold of a window, ms; infinite for counts.
 
-    Raises ValueError for windows that are no whole number of steps, a negative time, or `single` without an
+    Raises ValueError for windows that are no whole number of steps, a negative time, `single` without an
     opponent read-out.
     """
 
@@ -145,10 +95,15 @@ class StreamArea(LateralConnections):
         tau_nucleus: float = math.inf,
         post_factor: Post = "drive",
         single: bool = False,
-        readout: Callable[[CoincidenceDetector, tuple[int, int]], Counter] | None = None,
+        readout: Callable[[CoincidenceDetector, tuple[int, ...]], Counter] | None = None,
+        basal: Basal | None = None,
+        tau_eligibility: float = math.inf,
     ) -> None:
         super().__init__(post, post, retro == "free")
-        self.weight = nn.Parameter(torch.empty(post, pre))
+        self.basal = basal or Dense()
+        self.input_shape = self.basal.input_shape(pre)
+        self.unit_shape = self.basal.unit_shape(post)
+        self.weight = nn.Parameter(torch.empty(self.basal.weight_shape(pre, post)))
         self.bias = nn.Parameter(torch.empty(post))
         self.neuron = neuron
         self.port = port or port_of(neuron)
@@ -156,6 +111,7 @@ class StreamArea(LateralConnections):
         self.memory = memory or Latch()
         self.retro: Retro = retro
         self.post_factor: Post = post_factor
+        self.by_bursts = post_factor in ("burst", "burst_ratio")
         if single and self.port.readout != "opponent":
             raise ValueError("A single population is an ablation of the opponent read-out.")
         self.detector = CoincidenceDetector(
@@ -163,23 +119,27 @@ class StreamArea(LateralConnections):
             self.port.rho,
             window,
             neuron.dt,
-            copies,
+            copies * self.basal.positions,
             self.port.p0,
             tau_nucleus,
         )
-        self.counter: Counter = readout(self.detector, (copies, post)) if readout else self.detector
+        self.copies = copies
+        shape = (copies, *self.unit_shape)
+        self.counter: Counter = readout(self.detector, shape) if readout else self.detector
         self.nucleus = SurpriseNucleus(leak=self.detector.leak)
         if not (settle >= 0 and tau_basal >= 0):
             raise ValueError(f"Times must not be negative: settle {settle}, tau_basal {tau_basal}.")
         self.settle = round(settle / neuron.dt)
         self.basal_decay = math.exp(-neuron.dt / tau_basal) if tau_basal > 0 else 0.0
+        self.decay = decay_of(tau_eligibility, neuron.dt)
+        self.everywhere = (1,) * (len(self.unit_shape) - 1)
         signs = torch.tensor(self.detector.signs, dtype=torch.get_default_dtype())
-        self.register_buffer("signs", signs.view(-1, 1, 1), persistent=False)
+        self.register_buffer("signs", signs.view(-1, 1, *self.everywhere, 1), persistent=False)
         self.signs: Tensor
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw basal weights from U(-1/sqrt(pre), 1/sqrt(pre)), then the lateral matrices."""
-        bound = 1 / math.sqrt(self.weight.shape[1])
+        """Draw basal weights from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), then the lateral matrices."""
+        bound = 1 / math.sqrt(self.weight[0].numel())
         with torch.no_grad():
             self.weight.uniform_(-bound, bound, generator=generator)
             self.bias.uniform_(-bound, bound, generator=generator)
@@ -192,28 +152,31 @@ class StreamArea(LateralConnections):
 
     def initial_state(self, samples: int) -> StreamAreaState:
         """At rest, nothing remembered, in the precision and on the device of the weights."""
-        post, pre = self.weight.shape
-        x, z = self.weight.new_zeros(samples, pre), self.weight.new_zeros(samples, post)
+        x = self.weight.new_zeros(samples, *self.input_shape)
+        z = x.new_zeros(samples, *self.unit_shape)
+        drive = x.new_zeros(samples, *self.basal.drive_shape(len(self.weight)))
+        c = x.new_zeros(samples, len(self.weight))
         # Every field has memory of its own, as files of tensors require.
-        shape = (samples, len(self.detector.signs), self.detector.copies, post)
+        shape = (samples, len(self.detector.signs), self.copies, *self.unit_shape)
         return StreamAreaState(
             self.neuron.initial_state(shape, dtype=z.dtype, device=z.device),
             x,
-            WindowSums(x.clone(), z.clone(), z.clone()),
-            self.counter.initial_state(z),
-            self.nucleus.initial_state(z),
-            self.memory.initial_state(z),
-            z,
+            WindowSums(x.clone(), z.clone(), drive),
+            self.counter.initial_state(c),
+            self.nucleus.initial_state(c),
+            self.memory.initial_state(c),
+            c,
             x.clone(),
-            z.clone(),
-            self.gain.initial_size(z),
+            drive.clone(),
+            self.gain.initial_size(c),
             torch.zeros((), dtype=torch.int64, device=z.device),
+            z,
         )
 
     @torch.no_grad()
     def step(
         self,
-        x: Float[Tensor, "sample pre"],
+        x: Float[Tensor, "sample *pre"],
         state: StreamAreaState,
         source: Source | None = None,
     ) -> tuple[Step, StreamAreaState]:
@@ -225,17 +188,19 @@ class StreamArea(LateralConnections):
             source: of the neurons' random numbers.
         """
         basal = x if self.basal_decay == 0 else torch.lerp(x, state.basal, self.basal_decay)
-        a = F.linear(basal, self.weight, self.bias)
+        a = self.basal.drive(basal, self.weight, self.bias)
+        passed = self.basal.winners(a, state.sums.drive)
         apical = state.apical
         if self.memory.moving:
             apical = F.linear(state.memory.context, self.W_pred)
         kappa = self.gain.kappa(state.size)
-        shape = (len(a), len(self.detector.signs), self.detector.copies, a.shape[1])
+        shape = (len(x), len(self.detector.signs), self.copies, *self.unit_shape)
         inputs = Inputs(
-            self.port.soma(a)[:, None, None].expand(shape),
-            self.port.apical(self.signs * apical[:, None, None], kappa[:, None, None, None]).expand(
-                shape
-            ),
+            self.port.soma(passed)[:, None, None].expand(shape),
+            self.port.apical(
+                self.signs * apical.view(len(x), 1, 1, *self.everywhere, -1),
+                kappa.view(-1, 1, 1, *self.everywhere, 1),
+            ).expand(shape),
         )
         draws = self.neuron.draw(source, inputs.soma.shape, a.dtype, a.device)
         outputs, neuron = self.neuron.step(inputs, state.neuron, draws)
@@ -244,16 +209,26 @@ class StreamArea(LateralConnections):
         currents, detector = self.counter.step(
             outputs, state.detector, self.detector.weight(kappa) * counted
         )
-        sums = state.sums
+        past, share = state.sums, state.share
+        if self.decay < 1:
+            past, share = WindowSums(*(self.decay * each for each in past)), self.decay * share
+        if self.by_bursts:
+            share = share + counted * self.detector.share(outputs, kappa)
         return Step(z, inputs, outputs), state._replace(
             neuron=neuron,
             basal=basal,
-            sums=WindowSums(sums.x + counted * x, sums.z + counted * z, sums.drive + counted * a),
+            sums=WindowSums(
+                *(
+                    torch.addcmul(total, now, counted)
+                    for total, now in zip(past, (x, z, a), strict=True)
+                )
+            ),
             detector=detector,
             nucleus=self.nucleus.step(currents, state.nucleus),
-            memory=self.memory.step(z, state.memory),
+            memory=self.memory.step(self.basal.average(z), state.memory),
             apical=apical,
             elapsed=state.elapsed + 1,
+            share=share,
         )
 
     @torch.no_grad()
@@ -274,16 +249,21 @@ class StreamArea(LateralConnections):
             raise ValueError("y must be +1 (fixation) or -1 (saccade) for every sample.")
         gamma = self.nucleus.read(state.nucleus, y).gamma
         traces = self._traces(state)
-        update = window_update(gamma, traces, self.W_pred, self.W_retro, self.retro)
+        update = window_update(
+            gamma, traces, self.W_pred, self.W_retro, self.retro, self.basal.change
+        )
         return Reading(gamma, state.detector.u, traces, update)
 
     def _traces(self, state: StreamAreaState) -> WindowTraces:
-        steps = self.detector.steps
+        steps = effective_steps(self.decay, self.detector.steps)
         x, z, drive = (each / steps for each in state.sums)
-        d = post_factor(drive, z, self.post_factor)
+        d = post_factor(self.basal.winners(drive, drive), z, self.post_factor)
+        d = self.basal.at_winners(d, drive)
         c = self.memory.average(state.memory, self.steps)
         A = F.linear(c, self.W_pred) if self.memory.moving else state.apical
-        return WindowTraces(x, z, d, A, c, state.x_prev, state.d_prev)
+        if self.by_bursts:
+            A = self.basal.at_winners(apical_input_from_bursts(state.share / steps, z), drive)
+        return WindowTraces(x, self.basal.average(z), d, A, c, state.x_prev, state.d_prev)
 
     @torch.no_grad()
     def latch(self, state: StreamAreaState) -> StreamAreaState:
@@ -301,6 +281,7 @@ class StreamArea(LateralConnections):
             d_prev=d,
             size=self.gain.follow(state.size, apical),
             elapsed=torch.zeros_like(state.elapsed),
+            share=torch.zeros_like(state.share),
         )
 
     def changes(self, update: WindowUpdate) -> Iterator[tuple[nn.Parameter, Tensor]]:

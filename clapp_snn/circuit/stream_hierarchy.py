@@ -44,10 +44,10 @@ class StreamHierarchy(nn.Module):
         if not areas:
             raise ValueError("A hierarchy needs at least one area.")
         for below, above in pairwise(areas):
-            if above.weight.shape[1] != below.weight.shape[0]:
+            if above.input_shape != below.unit_shape:
                 raise ValueError(
-                    f"An area of {above.weight.shape[1]} inputs cannot follow one of "
-                    f"{below.weight.shape[0]} units."
+                    f"An area of {_text(above.input_shape)} inputs cannot follow one of "
+                    f"{_text(below.unit_shape)} units."
                 )
             if (above.steps, above.neuron.dt) != (below.steps, below.neuron.dt):
                 raise ValueError(
@@ -76,7 +76,7 @@ class StreamHierarchy(nn.Module):
 
     def step(
         self,
-        x: Float[Tensor, "sample pre"],
+        x: Float[Tensor, "sample *pre"],
         states: Sequence[StreamAreaState],
         sources: Sequence[Source | None],
     ) -> tuple[list[Step], list[StreamAreaState]]:
@@ -91,7 +91,7 @@ class StreamHierarchy(nn.Module):
 
     def window(
         self,
-        x: Float[Tensor, "sample pre"] | Float[Tensor, "time sample pre"],
+        x: Float[Tensor, "sample *pre"] | Float[Tensor, "time sample *pre"],
         states: Sequence[StreamAreaState],
         sources: Sequence[Source | None],
         watch: Watcher | None = None,
@@ -106,18 +106,19 @@ class StreamHierarchy(nn.Module):
 
         Raises ValueError for an input of another length or size, or with values that are not finite.
         """
-        expected = (len(states[0].size), self.area(0).weight.shape[1])
-        if tuple(x.shape[-2:]) != expected:
+        samples, shape = len(states[0].size), self.area(0).input_shape
+        in_time = x.dim() == len(shape) + 2
+        if tuple(x.shape[1:] if in_time else x.shape) != (samples, *shape):
             raise ValueError(
-                f"The input must have {expected[0]} samples of {expected[1]}, not shape {tuple(x.shape)}."
+                f"The input must have {samples} samples of {_text(shape)}, not shape {tuple(x.shape)}."
             )
         if not torch.isfinite(x).all():
             raise ValueError("The input holds values that are not finite (NaN or inf).")
-        if x.dim() == 3 and len(x) != self.steps:
+        if in_time and len(x) != self.steps:
             raise ValueError(f"A window has {self.steps} steps, but the input has {len(x)}.")
         now = list(states)
         for index in range(self.steps):
-            steps, now = self.step(x[index] if x.dim() == 3 else x, now, sources)
+            steps, now = self.step(x[index] if in_time else x, now, sources)
             if watch is not None:
                 for area, (step, state) in enumerate(zip(steps, now, strict=True)):
                     watch(area, index, step, state)
@@ -135,3 +136,7 @@ class StreamHierarchy(nn.Module):
     def latch(self, states: Sequence[StreamAreaState]) -> list[StreamAreaState]:
         """Begin the next window in all areas, with the weights as they are now."""
         return [self.area(index).latch(state) for index, state in enumerate(states)]
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

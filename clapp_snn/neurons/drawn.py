@@ -22,7 +22,7 @@ from clapp_snn.neurons.event_burst import (
     hazard,
 )
 from clapp_snn.neurons.interface import Inputs
-from clapp_snn.neurons.noise import Streams
+from clapp_snn.neurons.noise import SampleStreams, Streams
 
 
 class WindowCounts(NamedTuple):
@@ -37,7 +37,7 @@ def draw_counts(
     params: EventBurstParameters,
     dt: float,
     steps: int,
-    streams: Streams,
+    streams: Streams | SampleStreams,
     copies: int = 1,
 ) -> WindowCounts:
     """Draw the counts of one window.
@@ -47,10 +47,12 @@ def draw_counts(
         params: of the unit, with t_ref = 0.
         dt: time step in ms.
         steps: length of the window.
-        streams: of random numbers; events use one, bursts the other: no apical drive changes an event.
+        streams: of random numbers; events use one, bursts the other: no apical drive changes an event. With
+            `SampleStreams` every entry of the first axis has its own.
         copies: units that share the drives.
 
-    Raises ValueError for a refractory time, parameters without a hazard, or fewer than one step or copy.
+    Raises ValueError for a refractory time, parameters without a hazard, fewer than one step or copy, or a
+    first axis that has not one entry for each sample's streams.
     """
     if params.t_ref != 0:
         raise ValueError(
@@ -65,7 +67,17 @@ def draw_counts(
     params.at(dt)
     soma, apical = torch.broadcast_tensors(*inputs)
     q = hazard(event_rate(soma, params, dt), dt).clamp(max=1)
+    p = burst_probability(apical, params)
     trials = torch.full_like(q, steps * copies)
-    events = torch.binomial(trials, q, generator=streams.event)
-    bursts = torch.binomial(events, burst_probability(apical, params), generator=streams.burst)
+    if isinstance(streams, Streams):
+        events = torch.binomial(trials, q, generator=streams.event)
+        return WindowCounts(events, torch.binomial(events, p, generator=streams.burst))
+    if soma.dim() == 0 or len(soma) != len(streams.streams):
+        raise ValueError(
+            f"{len(streams.streams)} samples have streams, but the drives have shape {tuple(soma.shape)}."
+        )
+    events, bursts = torch.empty_like(q), torch.empty_like(q)
+    for sample, own in enumerate(streams.streams):
+        events[sample] = torch.binomial(trials[sample], q[sample], generator=own.event)
+        bursts[sample] = torch.binomial(events[sample], p[sample], generator=own.burst)
     return WindowCounts(events, bursts)

@@ -16,7 +16,7 @@ class TrainingProgress:
     """Shows step, images/s, loss and gate fraction of every area, and the time left.
 
     In a terminal one live bar; elsewhere a plain line every `interval` seconds; nothing with `quiet`.
-    `start`: steps done by earlier sessions. `clock`: seconds, monotonic.
+    `start`: steps done by earlier sessions. `unit`: what speed counts. `clock`: seconds, monotonic.
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class TrainingProgress:
         *,
         start: int = 0,
         quiet: bool = False,
+        unit: str = "images",
         interval: float = 30.0,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -32,6 +33,7 @@ class TrainingProgress:
         self._total = total
         self._interval = interval
         self._quiet = quiet
+        self._unit = unit
         self._console = console or Console(stderr=True)
         self._clock = clock
         self._step = start
@@ -65,7 +67,7 @@ class TrainingProgress:
         self._step, self._time = step, now
         if self._quiet:
             return
-        status = _status(self.images_per_second, losses, gates, self.seconds_left)
+        status = _status(self.images_per_second, self._unit, losses, gates, self.seconds_left)
         if self._bar is not None:
             self._bar.update(self._task, completed=step, status=status)
         elif step >= self._total or now - self._line_time >= self._interval:
@@ -112,8 +114,10 @@ class TrainingProgress:
         self._weight = self._weight * decay + seconds
 
 
-def _status(speed: float, losses: Sequence[float], gates: Sequence[float], left: float) -> str:
-    parts = [f"{speed:.0f} images/s"]
+def _status(
+    speed: float, unit: str, losses: Sequence[float], gates: Sequence[float], left: float
+) -> str:
+    parts = [f"{speed:.0f} {unit}/s"]
     if losses:
         parts.append("loss " + " ".join(f"{loss:.3f}" for loss in losses))
     if gates:

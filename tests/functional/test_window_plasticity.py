@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from clapp_snn.functional.window_plasticity import WindowTraces, post_factor, window_update
+from clapp_snn.functional.window_plasticity import (
+    WindowTraces,
+    apical_input_from_bursts,
+    post_factor,
+    window_update,
+)
 from clapp_snn.randomness import generator
 
 
@@ -84,6 +89,25 @@ def test_post_factor_of_drive_and_of_events() -> None:
     drive, z = torch.tensor([[-0.1, 0.2, 0.3]]), torch.tensor([[0.0, 0.0, 5.0]])
     assert post_factor(drive, z).tolist() == [[0, 1, 1]]
     assert post_factor(drive, z, "event").tolist() == [[0, 0, 1]]
+    with pytest.raises(
+        ValueError, match="one of drive, event, surrogate, burst, burst_ratio, not 'x'"
+    ):
+        post_factor(drive, z, "x")
+
+
+def test_the_surrogate_is_the_slope_of_a_smooth_step() -> None:
+    """1 / (pi (1 + (pi v)^2)) is the derivative of arctan(pi v) / pi^2, by autograd."""
+    v = torch.linspace(-3, 3, 13, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad((torch.arctan(math.pi * v) / math.pi**2).sum(), v)
+    torch.testing.assert_close(post_factor(v.detach(), 0 * slope, "surrogate"), slope)
+
+
+def test_bursts_tell_the_apical_input_where_there_were_events() -> None:
+    share, z = torch.tensor([[0.6, 0.0, -0.4]]), torch.tensor([[2.0, 0.0, 0.5]])
+    A = apical_input_from_bursts(share, z)
+    torch.testing.assert_close(A, torch.tensor([[0.3, 0.0, -0.8]]))
+    torch.testing.assert_close(A * post_factor(z, z, "burst"), share)
+    assert post_factor(-z, z, "burst_ratio").tolist() == [[1, 0, 1]]
 
 
 @pytest.mark.parametrize("T", [1.0, 5.0, 20.0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clapp_snn.neurons.drawn import draw_counts
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
 from clapp_snn.neurons.interface import Inputs, Layer
-from clapp_snn.neurons.noise import Streams
+from clapp_snn.neurons.noise import SampleStreams, Streams
 
 
 def chi_square(found: torch.Tensor, expected: torch.Tensor) -> tuple[float, int]:
@@ -94,3 +94,16 @@ def test_bad_windows() -> None:
         draw_counts(inputs, EventBurstParameters(), 1.0, 0, streams)
     with pytest.raises(ValueError, match="positive number of milliseconds"):
         draw_counts(inputs, EventBurstParameters(), -1.0, 10, streams)
+
+
+def test_samples_with_streams_of_their_own_do_not_depend_on_the_batch() -> None:
+    soma = torch.rand(4, 7, generator=torch.Generator().manual_seed(0))
+    params, chosen = EventBurstParameters(), [3, 1]
+
+    def draw(samples: list[int]) -> torch.Tensor:
+        inputs = Inputs(soma[samples], soma[samples])
+        return torch.stack(draw_counts(inputs, params, 1.0, 500, SampleStreams(1, samples)))
+
+    assert torch.equal(draw([0, 1, 2, 3])[:, chosen], draw(chosen))
+    with pytest.raises(ValueError, match="4 samples have streams"):
+        draw_counts(Inputs(soma[:3], soma[:3]), params, 1.0, 500, SampleStreams(1, [0, 1, 2, 3]))
