@@ -25,6 +25,7 @@ def demo_config(out: Path, steps: int, seed: int) -> TrainConfig:
         batch=16,
         steps=steps,
         learning_rate=1e-3,
+        decay=0.35,
         seed=seed,
         log_every=50,
         checkpoint_every=max(1, steps // 2),

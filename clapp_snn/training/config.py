@@ -29,7 +29,9 @@ class TrainConfig:
         group: images that share negatives and fixation draws (32 as published, whatever the batch).
         epochs: passes over the training images; None takes the method's published number.
         steps: number of steps; overrides epochs.
-        learning_rate: of Adam (betas 0.9, 0.999, no weight decay), constant.
+        learning_rate: of Adam (betas 0.9, 0.999, no weight decay).
+        decay: share of all steps, at the end, over which the learning rate falls linearly to 0; 0, the
+            published setting, keeps it constant.
         seed: master seed of all random streams.
         sharing: "code" draws fixation and partner images per image, area and loss, as published;
             "paper" draws them once for the whole network (time-local methods with one partner).
@@ -58,6 +60,7 @@ class TrainConfig:
     epochs: int | None = None
     steps: int | None = None
     learning_rate: float = 2e-4
+    decay: float = 0.0
     seed: int = 2
     sharing: Literal["code", "paper"] = "code"
     color: bool = False
@@ -76,6 +79,8 @@ class TrainConfig:
         for name in ("width", "learning_rate"):
             if not getattr(self, name) > 0:
                 problems.append(f"{name} must be positive, not {getattr(self, name)}")
+        if not 0 <= self.decay <= 1:
+            problems.append(f"decay is a share of the steps between 0 and 1, not {self.decay}")
         for name in ("batch", "group", "log_every", "keep"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -167,11 +172,15 @@ def from_mapping(record: Any, source: str) -> TrainConfig:
 
 
 def require_same(saved: TrainConfig, asked: TrainConfig) -> None:
-    """Raise ValueError naming every field that must not change when a run is resumed, and did."""
+    """Raise ValueError naming every field that must not change when a run is resumed, and did.
+
+    With a decay the length of the run belongs to the schedule and must stay, too.
+    """
+    schedule = ("epochs", "steps") if saved.decay > 0 else ()
     changed = [
         f"{field.name}: {getattr(saved, field.name)!r} -> {getattr(asked, field.name)!r}"
         for field in fields(TrainConfig)
-        if field.name not in FREE_ON_RESUME
+        if (field.name not in FREE_ON_RESUME or field.name in schedule)
         and getattr(saved, field.name) != getattr(asked, field.name)
     ]
     if changed:

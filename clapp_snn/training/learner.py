@@ -47,6 +47,12 @@ class Learner(ABC):
         self.world = world
         self.optimizers = _optimizers(hierarchy, learning_rate)
 
+    def set_learning_rate(self, rate: float) -> None:
+        """Change the learning rate of all optimisers."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
     @abstractmethod
     def step(
         self,

@@ -61,6 +61,12 @@ def total_steps(config: TrainConfig, plan: Plan, published_epochs: int) -> int:
     return epochs * plan.steps_per_epoch
 
 
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """Learning rate of the step with this index: constant, then falling linearly towards 0 at `total`."""
+    falling = config.decay * total
+    return config.learning_rate * min(1.0, (total - step) / falling if falling > 0 else 1.0)
+
+
 def train(
     config: TrainConfig,
     dataset: Dataset,
@@ -191,6 +197,7 @@ class _Run:
             self._save(0)
         done, began = self.start, time.monotonic()
         for step, images, labels in batches.between(self.start, self.total):
+            self.learner.set_learning_rate(learning_rate(config, step, self.total))
             reports = self.learner.step(images, labels, self._streams(step))
             done = step + 1
             self.recent.append(torch.cat(average_reports(reports, self.world)))

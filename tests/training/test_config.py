@@ -77,6 +77,15 @@ def test_only_bookkeeping_may_change_on_resume() -> None:
         require_same(saved, TrainConfig(steps=10, seed=3))
 
 
+def test_a_decay_fixes_the_length_of_the_run() -> None:
+    saved = TrainConfig(steps=10, decay=0.5)
+    require_same(saved, TrainConfig(steps=10, decay=0.5, keep=5))
+    with pytest.raises(ValueError, match=r"steps: 10 -> 20"):
+        require_same(saved, TrainConfig(steps=20, decay=0.5))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        TrainConfig(decay=1.5)
+
+
 def test_paper_sharing_is_for_clapp() -> None:
     assert TrainConfig(method="clapp", sharing="paper").sharing == "paper"
     assert TrainConfig(batch=8).images_in_group == 8

@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from clapp_snn.stimuli.photographs import open_photographs
 from clapp_snn.training import checkpoint, loop
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
+from clapp_snn.training.learner import AreaReport, LocalLearner
 from clapp_snn.training.loop import DivergenceError, train
 from tests.training import tiny
 
@@ -36,6 +38,22 @@ def test_learning_lowers_the_loss_of_every_area(tmp_path: Path) -> None:
     for module in range(1, 7):
         column = head.index(f"loss_{module}")
         assert float(rows[-1][column]) < float(rows[0][column]) - 0.02
+
+
+def test_the_learning_rate_falls_over_the_last_share_of_the_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    original = LocalLearner.step
+
+    def step(self: LocalLearner, *given: Any) -> list[AreaReport]:
+        seen.extend({group["lr"] for o in self.optimizers for group in o.param_groups})
+        return original(self, *given)
+
+    monkeypatch.setattr(LocalLearner, "step", step)
+    config = tiny.config(tmp_path / "run", learning_rate=0.004, decay=2 / 3)
+    train(config, tiny.dataset(), tiny.SINGLE, quiet=True)
+    assert seen == pytest.approx([0.004, 0.004, 0.004, 0.003, 0.002, 0.001])
 
 
 def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_resume_is_exact(tmp_path: Path, method: str, engine: str, stop: int) ->
 def test_ctrl_c_stops_cleanly_and_resumes_exactly(tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "clapp_snn.cli", "train", "--width", "0.03125", "--batch", "8",
-        "--steps", "24", "--log_every", "6", "--engine", "torch",
+        "--steps", "24", "--log_every", "6", "--engine", "torch", "--decay", "0.75",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
