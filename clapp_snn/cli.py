@@ -14,8 +14,17 @@ from clapp_snn.native import NativeUnavailable
 from clapp_snn.training.checkpoint import CheckpointError
 from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.loop import DivergenceError
+from clapp_snn.training.stream_config import StreamConfig
+from clapp_snn.training.stream_learner import DivergedWeights
 
-EXPECTED = (ValueError, OSError, CheckpointError, DivergenceError, NativeUnavailable)
+EXPECTED = (
+    ValueError,
+    OSError,
+    CheckpointError,
+    DivergenceError,
+    DivergedWeights,
+    NativeUnavailable,
+)
 INTERRUPTED = 130
 
 
@@ -24,6 +33,17 @@ def _train_parser() -> ArgumentParser:
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
     parser.add_class_arguments(TrainConfig)
     parser.add_argument("--download", action="store_true", help="fetch STL-10 if it is not there")
+    parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
+    parser.add_argument("--quiet", action="store_true", help="no progress display")
+    return parser
+
+
+def _stream_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Learn from fixations and saccades, then read out every area."
+    )
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
+    parser.add_class_arguments(StreamConfig)
     parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
     parser.add_argument("--quiet", action="store_true", help="no progress display")
     return parser
@@ -103,6 +123,7 @@ def build_parser() -> ArgumentParser:
         "demo", _demo_parser(), help="train, probe, draw, report: embedded data"
     )
     commands.add_subcommand("train", _train_parser(), help="train a network")
+    commands.add_subcommand("stream", _stream_parser(), help="learn from fixations and saccades")
     commands.add_subcommand(
         "probe",
         _run_parser("Read out every layer, beside random init and pixels.", ProbeOptions),
@@ -138,6 +159,14 @@ def _train(options: Namespace) -> int:
     )
     if result.is_main:
         print(f"{result.folder}: step {result.step} of {result.total}")
+    return INTERRUPTED if result.interrupted else 0
+
+
+def _stream(options: Namespace) -> int:
+    from clapp_snn.commands.stream import stream
+
+    result = stream(_pick(StreamConfig, options), resume=options.resume, quiet=options.quiet)
+    print(f"{result.folder}: window {result.windows} of {result.total}")
     return INTERRUPTED if result.interrupted else 0
 
 
@@ -205,6 +234,7 @@ def _demo(options: Namespace) -> int:
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "demo": _demo,
     "train": _train,
+    "stream": _stream,
     "probe": _probe,
     "finetune": _finetune,
     "figures": _figures,

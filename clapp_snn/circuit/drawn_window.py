@@ -18,6 +18,7 @@ from torch import Tensor
 
 from clapp_snn.circuit.coincidence import CoincidenceDetector
 from clapp_snn.circuit.stream_area import StreamArea, StreamAreaState, WindowSums
+from clapp_snn.circuit.stream_checks import require_input
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.neurons.drawn import draw_counts
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
@@ -62,7 +63,10 @@ def drawn_window(
         x: presynaptic activity, in units of z.
         state: as `initial_state` or `latch` left it.
         source: of random numbers; with `SampleStreams` a sample's counts do not depend on its batch.
+
+    Raises ValueError for an input of another shape or precision than the state.
     """
+    require_input(x, state.basal)
     steps, copies = area.detector.steps, area.copies
     a = area.basal.drive(x, area.weight, area.bias)
     kappa = area.gain.kappa(state.size)
@@ -82,7 +86,7 @@ def drawn_window(
     z = area.port.activity(events.mean(1) / copies)
     each = Outputs(*(count[:, :, None] / copies for count in outputs))
     share = area.detector.share(each, kappa) if area.by_bursts else state.share
-    currents, detector = area.counter.step(outputs, state.detector, area.detector.weight(kappa))
+    currents, detector = area.detector.collect(outputs, state.detector, area.detector.weight(kappa))
     return state._replace(
         basal=x,
         sums=WindowSums(steps * x, z, steps * a),

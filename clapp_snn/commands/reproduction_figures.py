@@ -162,7 +162,7 @@ def _urbanczik(protocol: DendriticPredictionLearning, measured: LearningMeasurem
     time = protocol.dt * np.arange(1, len(measured.matching) + 1)
     curves = (measured.matching.numpy(), measured.before.numpy(), measured.after.numpy())
     return dendritic_prediction.dendritic_prediction(
-        time, *curves, measured.correlation.numpy(), protocol.title
+        time, *curves, measured.each.correlation.numpy(), protocol.title
     )
 
 

@@ -51,8 +51,8 @@ def draw_counts(
             `SampleStreams` every entry of the first axis has its own.
         copies: units that share the drives.
 
-    Raises ValueError for a refractory time, parameters without a hazard, fewer than one step or copy, or a
-    first axis that has not one entry for each sample's streams.
+    Raises ValueError for a refractory time, parameters without a hazard, fewer than one step or copy, drives
+    that are not finite, or a first axis that has not one entry for each sample's streams.
     """
     if params.t_ref != 0:
         raise ValueError(
@@ -66,6 +66,9 @@ def draw_counts(
     params.check_step(dt)
     params.at(dt)
     soma, apical = torch.broadcast_tensors(*inputs)
+    # torch.binomial never returns from a probability that is NaN.
+    if not (torch.isfinite(soma).all() and torch.isfinite(apical).all()):
+        raise ValueError("The drives hold values that are not finite (NaN or inf).")
     q = hazard(event_rate(soma, params, dt), dt).clamp(max=1)
     p = burst_probability(apical, params)
     trials = torch.full_like(q, steps * copies)

@@ -96,6 +96,15 @@ def test_bad_windows() -> None:
         draw_counts(inputs, EventBurstParameters(), -1.0, 10, streams)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("side", [0, 1])
+def test_drives_that_are_not_finite_are_refused(value: float, side: int) -> None:
+    drives = [torch.ones(3), torch.ones(3)]
+    drives[side][1] = value
+    with pytest.raises(ValueError, match="not finite"):
+        draw_counts(Inputs(*drives), EventBurstParameters(), 1.0, 50, Streams.from_seed(0))
+
+
 def test_samples_with_streams_of_their_own_do_not_depend_on_the_batch() -> None:
     soma = torch.rand(4, 7, generator=torch.Generator().manual_seed(0))
     params, chosen = EventBurstParameters(), [3, 1]

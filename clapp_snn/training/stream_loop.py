@@ -1,0 +1,158 @@
+"""Learning from a stream: progress, metrics, checkpoints, clean stop, exact resume at any time step."""
+
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from clapp_snn.stimuli.digits import Digits
+from clapp_snn.stimuli.glances import GlanceStream
+from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from clapp_snn.training.environment import describe_environment, record_environment
+from clapp_snn.training.interrupt import StopFlag, stop_on_signal
+from clapp_snn.training.logbook import Logbook
+from clapp_snn.training.progress import TrainingProgress
+from clapp_snn.training.stream_build import build_network, open_objects
+from clapp_snn.training.stream_config import (
+    FILE,
+    StreamConfig,
+    read_stream_config,
+    require_same_stream,
+    write_stream_config,
+)
+from clapp_snn.training.stream_learner import AreaWindow, DivergedWeights, StreamLearner
+from clapp_snn.training.stream_session import StreamSession
+
+
+class StreamResult(NamedTuple):
+    """Where a run stands: its folder, windows done and asked for, whether a signal stopped it."""
+
+    folder: Path
+    windows: int
+    total: int
+    interrupted: bool
+
+
+def train_stream(
+    config: StreamConfig, *, resume: bool = False, quiet: bool = False
+) -> StreamResult:
+    """Learn as configured and leave everything in the run's folder.
+
+    Raises:
+        FileExistsError: the folder holds a run and `resume` is off.
+        FileNotFoundError: `resume` is on and there is no run.
+        ValueError: the configuration is impossible, or differs from that of the run that is resumed.
+        DivergedWeights: weights are not finite; names area and window. Checkpoints are from before.
+        OSError: a checkpoint could not be written; earlier ones are kept.
+    """
+    return _StreamRun(config, resume=resume, quiet=quiet).go()
+
+
+class _StreamRun:
+    def __init__(self, config: StreamConfig, *, resume: bool, quiet: bool) -> None:
+        self.config, self.quiet, self.folder = config, quiet, config.folder()
+        self._open_folder(resume)
+        objects: Digits = open_objects(config)
+        samples = range(config.batch)
+        stream = GlanceStream(objects.train, samples, config.seed, config.p_saccade)
+        learner = StreamLearner(build_network(config), config.learning_rate, config.rule)
+        self.session = StreamSession(learner, stream, config.seed, config.drawn)
+        self.recent: list[list[AreaWindow]] = []
+        self.seconds = 0.0
+        if resume and list_checkpoints(self.folder / "checkpoints"):
+            self._restore()
+        if self.session.windows > config.windows:
+            raise ValueError(
+                f"The run has seen {self.session.windows} windows already, more than the {config.windows} "
+                "asked for; give more windows."
+            )
+
+    def _open_folder(self, resume: bool) -> None:
+        exists = (self.folder / FILE).exists()
+        if resume and not exists:
+            raise FileNotFoundError(f"{self.folder} holds no run to resume; leave out --resume.")
+        if exists and not resume:
+            raise FileExistsError(
+                f"{self.folder} already holds a run; continue it with --resume, or choose another --out."
+            )
+        if resume:
+            require_same_stream(read_stream_config(self.folder), self.config)
+
+    def _restore(self) -> None:
+        checkpoint = load_checkpoint(self.folder)
+        network, learner = self.session.network, self.session.learner
+        network.load_state_dict(checkpoint.model)
+        streams = {k: v for k, v in checkpoint.optimizer.items() if k.startswith("stream.")}
+        learner.load({k: v for k, v in checkpoint.optimizer.items() if k not in streams})
+        self.session.load(streams, checkpoint.step)
+        self.recent = [[AreaWindow(*area) for area in row] for row in checkpoint.state["recent"]]
+        self.seconds = checkpoint.state["seconds"]
+
+    def go(self) -> StreamResult:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_stream_config(self.folder, self.config)
+        command = [Path(sys.argv[0]).name, *sys.argv[1:]]
+        record_environment(self.folder, describe_environment(self.config.seed, command))
+        start = self.session.windows
+        resumed = start if (self.folder / "metrics.csv").exists() else None
+        columns = ["step", "seconds"]
+        columns += [
+            f"{k}_{m + 1}" for k in AreaWindow._fields for m in range(len(self.config.units))
+        ]
+        total = self.config.windows
+        with (
+            Logbook(self.folder, columns, resume_step=resumed) as logbook,
+            TrainingProgress(total, start=start, quiet=self.quiet, unit="glances") as progress,
+            stop_on_signal() as stop,
+        ):
+            return self._learn(logbook, progress, stop)
+
+    def _learn(self, logbook: Logbook, progress: TrainingProgress, stop: StopFlag) -> StreamResult:
+        config, session, began = self.config, self.session, time.monotonic()
+        while session.windows < config.windows and not stop.requested:
+            try:
+                seen = session.advance()
+            except DivergedWeights as error:
+                raise DivergedWeights(f"Window {session.windows + 1}: {error}") from error
+            if seen is None:
+                continue
+            self.recent.append(seen)
+            done = session.windows
+            if done % config.log_every == 0 or done == config.windows:
+                self._log(logbook, progress, time.monotonic() - began)
+            if done % config.checkpoint_every == 0 and done < config.windows:
+                self._save(logbook, time.monotonic() - began)
+        self._save(logbook, time.monotonic() - began)
+        interrupted = session.windows < config.windows
+        if interrupted:
+            step = int(session.states[0].elapsed)
+            progress.message(
+                f"Stopped after {session.windows} of {config.windows} windows and {step} time steps; "
+                "continue with --resume."
+            )
+        return StreamResult(self.folder, session.windows, config.windows, interrupted)
+
+    def _log(self, logbook: Logbook, progress: TrainingProgress, elapsed: float) -> None:
+        losses, gates, activity = torch.tensor(self.recent).mean(0).T.tolist()
+        glances = len(self.recent) * self.config.batch
+        self.recent = []
+        progress.update(self.session.windows, glances, losses, gates)
+        row: dict[str, float] = {"step": self.session.windows, "seconds": self.seconds + elapsed}
+        for name, values in zip(AreaWindow._fields, (losses, gates, activity), strict=True):
+            row |= {f"{name}_{index + 1}": value for index, value in enumerate(values)}
+        logbook.write(row)
+
+    def _save(self, logbook: Logbook, elapsed: float) -> None:
+        logbook.sync()
+        session = self.session
+        save_checkpoint(
+            self.folder / "checkpoints",
+            session.windows,
+            session.network.state_dict(),
+            session.learner.state() | session.tensors(),
+            {"recent": self.recent, "seconds": self.seconds + elapsed},
+            keep=self.config.keep,
+            milestones=self.config.milestones,
+        )
