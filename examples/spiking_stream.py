@@ -52,7 +52,7 @@ def raster(config: StreamConfig, path: Path) -> Path:
     source, events = Streams.from_seed(config.seed, "raster"), generator(config.seed, "raster")
     state, glances, columns = area.initial_state(1), [], []
     chance = INPUT_RATE * config.dt / 1000
-    shown = (("first glance", 0, 1), ("fixation", 0, 1), ("saccade", other_digit(digits), -1))
+    shown = (("first glance", 0, -1), ("fixation", 0, 1), ("saccade", other_digit(digits), -1))
     for number, (name, digit, y) in enumerate(shown):
         x = digits.views(torch.tensor([digit]), [generator(config.seed, "view", number)]).flatten(1)
         true = float((torch.relu(x @ area.weight.T + area.bias) * state.apical).sum())

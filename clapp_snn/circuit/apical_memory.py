@@ -25,9 +25,11 @@ class ApicalMemory(ABC):
 
     Attributes:
         moving: True if the context changes within a window.
+        dt: time step it was made for, ms; None if it fits any.
     """
 
     moving: ClassVar[bool]
+    dt: float | None = None
 
     def initial_state(self, like: Float[Tensor, "sample unit"]) -> MemoryState:
         """Nothing remembered, in the shape of `like`."""
@@ -87,7 +89,8 @@ class LeakyTrace(ApicalMemory):
     def __init__(self, tau: float, dt: float = 1.0) -> None:
         if not (tau > 0 and dt > 0):
             raise ValueError(f"tau and dt of a trace must be positive, not {tau} and {dt}.")
-        self.tau, self.dt = tau, dt
+        self.tau = tau
+        self.dt = dt
         self.decay = math.exp(-dt / tau)
 
     def step(self, z: Float[Tensor, "sample unit"], state: MemoryState) -> MemoryState:

@@ -85,8 +85,8 @@ class CoincidenceDetector:
         p0: burst probability without apical input; subtracted by "single", not used by "half_wave".
         tau: of the summing interneuron, ms; infinite for counting.
 
-    Raises ValueError for values that are not positive, a window that is no whole number of steps, an unknown
-    read-out, or p0 outside [0, 1), and for "opponent" p0 = 0.
+    Raises ValueError for values that are not positive and finite (tau may be infinite), copies or a window in
+    steps that are not whole, an unknown read-out, or p0 outside [0, 1), and for "opponent" p0 = 0.
     """
 
     readout: Readout = "half_wave"
@@ -103,10 +103,11 @@ class CoincidenceDetector:
                 f"The read-out is half_wave, opponent or single, not {self.readout!r}."
             )
         for name in ("rho", "window", "dt", "copies", "tau"):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"{name} of a detector must be positive, not {getattr(self, name)}."
-                )
+            value = getattr(self, name)
+            if not (value > 0 and (math.isfinite(value) or name == "tau")):
+                raise ValueError(f"{name} of a detector must be positive and finite, not {value}.")
+        if not isinstance(self.copies, int):
+            raise ValueError(f"copies of a detector must be a whole number, not {self.copies}.")
         if self.steps < 1 or not math.isclose(self.steps * self.dt, self.window, rel_tol=1e-6):
             raise ValueError(
                 f"The window of {self.window:g} ms must be a whole number of steps of {self.dt:g} ms."
@@ -156,10 +157,31 @@ class CoincidenceDetector:
         """Sum the bursts of one step.
 
         Args:
-            outputs: of the neurons, shape (sample, pathway, copy, *units).
+            outputs: of the neurons, shape (sample, pathway, copy, *units); copies times positions must be the
+                `copies` of the detector.
             state: membrane.
             weight: J of each sample (`weight`).
+
+        Raises ValueError for other pathways, copies or samples than the detector reads.
         """
+        shape = tuple(outputs.burst.shape)
+        paths = len(self.signs)
+        if len(shape) < 4 or shape[1] != paths or math.prod(shape[2:-1]) != self.copies:
+            raise ValueError(
+                f"The {self.readout} read-out of {self.copies} copies needs outputs of shape (samples, "
+                f"{paths} pathways, {self.copies} copies, units), not {shape}."
+            )
+        if state.u.shape != shape[:1] or weight.shape != shape[:1]:
+            raise ValueError(
+                f"{shape[0]} samples need as many membranes and weights, not {tuple(state.u.shape)} and "
+                f"{tuple(weight.shape)}."
+            )
+        return self.collect(outputs, state, weight)
+
+    def collect(
+        self, outputs: Outputs, state: DetectorState, weight: Float[Tensor, "sample"]
+    ) -> tuple[Currents, DetectorState]:
+        """As `step`, for counts that were summed over copies before; shapes are not checked."""
         bursts = outputs.burst.flatten(2).sum(2)
         if self.readout == "single":
             on, off = bursts[:, 0], self.p0 * outputs.event.flatten(1).sum(1)

@@ -17,10 +17,12 @@ class SomaCalibration(NamedTuple):
     Attributes:
         current: pA.
         rate: events, Hz.
+        dt: time step of the measurement, ms; the rates of a model depend on it.
     """
 
     current: tuple[float, ...]
     rate: tuple[float, ...]
+    dt: float
 
 
 # fmt: off
@@ -34,6 +36,7 @@ STRICT_BURST = SomaCalibration(
         4.424, 5.067, 5.733, 6.384, 7.092, 7.804, 8.529, 9.276, 10.014, 13.088, 16.254, 19.48,
         22.741, 25.989, 29.204,
     ),
+    1.0,
 )
 """Of `StrictBurstParameters()` at dt 1 ms; `measure_event_rates` with 2000 neurons, 8 s, seed 1."""
 
@@ -47,6 +50,7 @@ NAUD_SPREKELER = SomaCalibration(
         3.097, 3.597, 4.112, 4.648, 5.193, 5.755, 6.294, 6.853, 7.404, 7.951, 8.494, 9.037, 11.167,
         13.199, 15.179, 16.978, 18.61, 19.989,
     ),
+    1.0,
 )
 """Of `NaudSprekelerParameters()` with 224 pA into the dendrite, measured in the same way."""
 # fmt: on
@@ -87,7 +91,7 @@ def measure_event_rates(
         if index >= before:
             count += outputs.event
     rates = (count.mean(1, dtype=torch.float64) / seconds).cummax(0).values
-    return SomaCalibration(currents, tuple(rates.tolist()))
+    return SomaCalibration(currents, tuple(rates.tolist()), neuron.dt)
 
 
 def interpolate(x: Tensor, xs: Tensor, ys: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ have positions, and z and c of the score, the prediction and Eqs. 7 and 8 are av
 The basal synapses low-pass their input with time constant `tau_basal` before it is weighted and rectified:
 rectification turns noise of the summed input into activity, and the filter removes it. The first `settle` ms
 of a window drive the neurons but count for nothing, as vision is suppressed during a saccade: membranes,
-filters and bursts under way forget the window before. With `tau_eligibility` what synapses hold are traces
-that decay within the window, instead of counts (`clapp_snn.functional.eligibility`).
+filters and bursts under way forget the window before (`CurrentPort` says how far). With `tau_eligibility`
+what synapses hold are traces that decay within the window (`clapp_snn.functional.eligibility`), not counts.
 
 Everything that changes is in `StreamAreaState`, tensors only. No autograd graph is built.
 """
@@ -36,6 +36,14 @@ from clapp_snn.circuit.coincidence import CoincidenceDetector, Counter
 from clapp_snn.circuit.connections import LateralConnections
 from clapp_snn.circuit.gain import Gain
 from clapp_snn.circuit.ports import Port, port_of
+from clapp_snn.circuit.stream_checks import (
+    require_input,
+    require_known,
+    require_memory,
+    require_port,
+    require_sizes,
+    whole_steps,
+)
 from clapp_snn.circuit.stream_state import Reading, Step, StreamAreaState, WindowSums
 from clapp_snn.circuit.surprise import SurpriseNucleus
 from clapp_snn.functional.eligibility import decay_of, effective_steps
@@ -61,7 +69,7 @@ class StreamArea(LateralConnections):
         post: units, or channels of them.
         neuron: any model with a port (`clapp_snn.circuit.ports`).
         window: counted length of a window, ms; the rate neuron needs one step.
-        settle: uncounted time before, ms.
+        settle: uncounted time before, ms; None takes the port's (50 ms for L1 and L2, 0 for the others).
         copies: neurons per unit and pathway.
         retro: "tied" (W_retro = W_pred^T), "free" or "zero".
         port: None takes the one that fits the neuron.
@@ -75,8 +83,11 @@ class StreamArea(LateralConnections):
         basal: layout of the basal synapses; None connects every input with every unit.
         tau_eligibility: time constant of what synapses hold of a window, ms; infinite for counts.
 
-    Raises ValueError for windows that are no whole number of steps, a negative time, `single` without an
-    opponent read-out.
+    Weights are NaN until `reset_parameters` draws them, or they are loaded or written.
+
+    Raises ValueError for sizes or copies that are not positive and whole, times that are negative or no whole
+    number of steps, unknown names, a port or memory made for another neuron or time step, and `single`
+    without an opponent read-out.
     """
 
     def __init__(
@@ -85,7 +96,7 @@ class StreamArea(LateralConnections):
         post: int,
         neuron: Neuron,
         window: float = 200.0,
-        settle: float = 0.0,
+        settle: float | None = None,
         copies: int = 1,
         retro: Retro = "tied",
         port: Port | None = None,
@@ -99,6 +110,8 @@ class StreamArea(LateralConnections):
         basal: Basal | None = None,
         tau_eligibility: float = math.inf,
     ) -> None:
+        require_sizes(pre, post)
+        require_known(retro, post_factor)
         super().__init__(post, post, retro == "free")
         self.basal = basal or Dense()
         self.input_shape = self.basal.input_shape(pre)
@@ -109,11 +122,15 @@ class StreamArea(LateralConnections):
         self.port = port or port_of(neuron)
         self.gain = gain or self.port.gain()
         self.memory = memory or Latch()
+        require_port(self.port, neuron)
+        require_memory(self.memory, neuron.dt)
         self.retro: Retro = retro
         self.post_factor: Post = post_factor
         self.by_bursts = post_factor in ("burst", "burst_ratio")
         if single and self.port.readout != "opponent":
             raise ValueError("A single population is an ablation of the opponent read-out.")
+        if not isinstance(copies, int) or copies < 1:
+            raise ValueError(f"copies must be a positive whole number, not {copies!r}.")
         self.detector = CoincidenceDetector(
             "single" if single else self.port.readout,
             self.port.rho,
@@ -127,15 +144,19 @@ class StreamArea(LateralConnections):
         shape = (copies, *self.unit_shape)
         self.counter: Counter = readout(self.detector, shape) if readout else self.detector
         self.nucleus = SurpriseNucleus(leak=self.detector.leak)
-        if not (settle >= 0 and tau_basal >= 0):
-            raise ValueError(f"Times must not be negative: settle {settle}, tau_basal {tau_basal}.")
-        self.settle = round(settle / neuron.dt)
+        if not tau_basal >= 0:
+            raise ValueError(f"Times must not be negative: tau_basal {tau_basal}.")
+        settle = self.port.settle if settle is None else settle
+        self.settle = whole_steps("settle", settle, neuron.dt)
         self.basal_decay = math.exp(-neuron.dt / tau_basal) if tau_basal > 0 else 0.0
         self.decay = decay_of(tau_eligibility, neuron.dt)
         self.everywhere = (1,) * (len(self.unit_shape) - 1)
         signs = torch.tensor(self.detector.signs, dtype=torch.get_default_dtype())
         self.register_buffer("signs", signs.view(-1, 1, *self.everywhere, 1), persistent=False)
         self.signs: Tensor
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.fill_(torch.nan)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw basal weights from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), then the lateral matrices."""
@@ -151,7 +172,14 @@ class StreamArea(LateralConnections):
         return self.settle + self.detector.steps
 
     def initial_state(self, samples: int) -> StreamAreaState:
-        """At rest, nothing remembered, in the precision and on the device of the weights."""
+        """At rest, nothing remembered, in the precision and on the device of the weights.
+
+        Raises ValueError while weights are not finite.
+        """
+        if not all(bool(torch.isfinite(each.detach()).all()) for each in self.parameters()):
+            raise ValueError(
+                "Weights of this area are not finite: call reset_parameters, or load or write all of them."
+            )
         x = self.weight.new_zeros(samples, *self.input_shape)
         z = x.new_zeros(samples, *self.unit_shape)
         drive = x.new_zeros(samples, *self.basal.drive_shape(len(self.weight)))
@@ -186,7 +214,11 @@ class StreamArea(LateralConnections):
             x: presynaptic activity of this step, in units of z: rates, or events / (rho dt).
             state: of the area.
             source: of the neurons' random numbers.
+
+        Raises ValueError for an input of another shape or precision than the state. Values that are not
+        finite are found at the end of the window (`read`, `latch`).
         """
+        require_input(x, state.basal)
         basal = x if self.basal_decay == 0 else torch.lerp(x, state.basal, self.basal_decay)
         a = self.basal.drive(basal, self.weight, self.bias)
         passed = self.basal.winners(a, state.sums.drive)
@@ -239,22 +271,22 @@ class StreamArea(LateralConnections):
             state: after `steps` steps.
             y: +1 where the window followed a fixation, -1 where it followed a saccade.
 
-        Raises ValueError in mid-window, and for a y that is neither.
+        Raises ValueError in mid-window, for a y that is neither, and for input that was not finite.
         """
         if int(state.elapsed) != self.steps:
             raise ValueError(
                 f"A window has {self.steps} steps, but {int(state.elapsed)} have passed since the last one."
             )
-        if y.shape != state.size.shape or not bool((y.abs() == 1).all()):
-            raise ValueError("y must be +1 (fixation) or -1 (saccade) for every sample.")
-        gamma = self.nucleus.read(state.nucleus, y).gamma
         traces = self._traces(state)
+        gamma = self.nucleus.read(state.nucleus, y).gamma
         update = window_update(
             gamma, traces, self.W_pred, self.W_retro, self.retro, self.basal.change
         )
         return Reading(gamma, state.detector.u, traces, update)
 
     def _traces(self, state: StreamAreaState) -> WindowTraces:
+        if not bool(torch.isfinite(state.sums.x).all()):
+            raise ValueError("The input of this window was not finite (NaN or inf) in some step.")
         steps = effective_steps(self.decay, self.detector.steps)
         x, z, drive = (each / steps for each in state.sums)
         d = post_factor(self.basal.winners(drive, drive), z, self.post_factor)
@@ -267,7 +299,10 @@ class StreamArea(LateralConnections):
 
     @torch.no_grad()
     def latch(self, state: StreamAreaState) -> StreamAreaState:
-        """Begin the next window: the activity of the last one becomes the context."""
+        """Begin the next window: the activity of the last one becomes the context.
+
+        Raises ValueError for input that was not finite.
+        """
         x, z, d, *_ = self._traces(state)
         memory = self.memory.close(z, state.memory)
         apical = F.linear(memory.context, self.W_pred)

@@ -80,7 +80,12 @@ class StreamHierarchy(nn.Module):
         states: Sequence[StreamAreaState],
         sources: Sequence[Source | None],
     ) -> tuple[list[Step], list[StreamAreaState]]:
-        """One time step, bottom up; `x` as for `StreamArea.step`, one source an area."""
+        """One time step, bottom up; `x` as for `StreamArea.step`, one state and one source an area.
+
+        Raises ValueError for another number of states or sources than there are areas.
+        """
+        self._require_one_each("states", states)
+        self._require_one_each("sources", sources)
         steps, after = [], []
         for index, (state, source) in enumerate(zip(states, sources, strict=True)):
             step, state = self.area(index).step(x, state, source)
@@ -104,8 +109,11 @@ class StreamHierarchy(nn.Module):
             sources: of random numbers, one an area; None where neurons draw none.
             watch: sees every step.
 
-        Raises ValueError for an input of another length or size, or with values that are not finite.
+        Raises ValueError for an input of another length or size, or with values that are not finite, and for
+        another number of states or sources than there are areas.
         """
+        self._require_one_each("states", states)
+        self._require_one_each("sources", sources)
         samples, shape = len(states[0].size), self.area(0).input_shape
         in_time = x.dim() == len(shape) + 2
         if tuple(x.shape[1:] if in_time else x.shape) != (samples, *shape):
@@ -129,13 +137,21 @@ class StreamHierarchy(nn.Module):
         self, states: Sequence[StreamAreaState], y: Float[Tensor, "sample"]
     ) -> Iterator[StreamUpdate]:
         """Read all areas at the end of a window; each update depends on its own area alone."""
+        self._require_one_each("states", states)
         for index, state in enumerate(states):
             reading = self.area(index).read(state, y)
             yield StreamUpdate(index, list(self.area(index).changes(reading.update)), reading)
 
     def latch(self, states: Sequence[StreamAreaState]) -> list[StreamAreaState]:
         """Begin the next window in all areas, with the weights as they are now."""
+        self._require_one_each("states", states)
         return [self.area(index).latch(state) for index, state in enumerate(states)]
+
+    def _require_one_each(self, name: str, given: Sequence[object]) -> None:
+        if len(given) != len(self.areas):
+            raise ValueError(
+                f"A hierarchy of {len(self.areas)} areas needs as many {name}, not {len(given)}."
+            )
 
 
 def _text(shape: tuple[int, ...]) -> str:

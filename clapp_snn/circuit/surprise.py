@@ -51,7 +51,7 @@ class SurpriseNucleus:
         margin: bias, in units of the score; 1 in the paper.
         leak: share of a membrane that is left after one step; 1 for counting.
 
-    Raises ValueError for a leak outside (0, 1].
+    Raises ValueError for a leak outside (0, 1], or a margin that is not a positive number.
     """
 
     margin: float = 1.0
@@ -60,6 +60,10 @@ class SurpriseNucleus:
     def __post_init__(self) -> None:
         if not 0 < self.leak <= 1:
             raise ValueError(f"The leak of the nucleus must lie in (0, 1], not {self.leak}.")
+        if not (self.margin > 0 and math.isfinite(self.margin)):
+            raise ValueError(
+                f"The margin of the nucleus must be a positive number, not {self.margin}."
+            )
 
     def initial_state(self, like: Float[Tensor, "sample ..."]) -> NucleusState:
         """Both neurons at rest, one pair for each sample of `like`."""
@@ -78,7 +82,17 @@ class SurpriseNucleus:
         Args:
             state: membranes.
             y: +1 after a fixation, -1 after a saccade.
+
+        Raises ValueError for a y that is neither, or not one for each sample, and for membranes that are not
+        finite.
         """
+        if y.shape != state.fixation.shape or not bool((y.abs() == 1).all()):
+            raise ValueError(
+                "y must be +1 (fixation) or -1 (saccade) for every sample: "
+                f"{len(state.fixation)} values, not {y.tolist()}."
+            )
+        if not bool((torch.isfinite(state.fixation) & torch.isfinite(state.saccade)).all()):
+            raise ValueError("Membranes of the nucleus are not finite (NaN or inf).")
         return Broadcast(
             ((state.fixation + self.margin > 0) & (y > 0)).to(state.fixation.dtype),
             ((state.saccade + self.margin > 0) & (y < 0)).to(state.saccade.dtype),
@@ -88,15 +102,28 @@ class SurpriseNucleus:
 def gate_probability(
     u: Float[Tensor, "..."], y: Float[Tensor, "..."] | float, sigma: Float[Tensor, "..."] | float
 ) -> Float[Tensor, "..."]:
-    """P(gamma != 0) = Phi((1 - y u) / sigma) for a Gaussian read-out of u with standard deviation sigma."""
+    """P(gamma != 0) = Phi((1 - y u) / sigma) for a Gaussian read-out of u with standard deviation sigma.
+
+    Raises ValueError unless sigma is positive.
+    """
+    _require_noise(sigma)
     return torch.special.ndtr((1 - y * u) / sigma)
 
 
 def smoothed_hinge(
     u: Float[Tensor, "..."], y: Float[Tensor, "..."] | float, sigma: Float[Tensor, "..."] | float
 ) -> Float[Tensor, "..."]:
-    """E max(0, 1 - y (u + sigma xi)) for standard normal xi; its slope in u is -y `gate_probability`."""
+    """E max(0, 1 - y (u + sigma xi)) for standard normal xi; its slope in u is -y `gate_probability`.
+
+    Raises ValueError unless sigma is positive.
+    """
+    _require_noise(sigma)
     distance = 1 - y * u
     d = distance / sigma
     density = torch.exp(-d.square() / 2) / math.sqrt(2 * math.pi)
     return distance * torch.special.ndtr(d) + sigma * density
+
+
+def _require_noise(sigma: Float[Tensor, "..."] | float) -> None:
+    if not bool((torch.as_tensor(sigma) > 0).all()):
+        raise ValueError(f"sigma must be a positive standard deviation, not {sigma}.")

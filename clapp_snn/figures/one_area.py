@@ -62,7 +62,7 @@ def one_area(
         _raster(panels[0], time_ms, inputs, style.BLACK)
         panels[0].set_ylabel("inputs x")
         _raster(panels[1], time_ms, spikes, style.BLACK, "spikes")
-        _raster(panels[1], time_ms, bursts, BURST, "second spikes of bursts")
+        _raster(panels[1], time_ms, bursts, BURST, "bursts")
         half = spikes.shape[1] / 2
         panels[1].axhline(half - 0.5, color=style.GREY, linewidth=0.8)
         panels[1].set_yticks([half / 2, 1.5 * half], ["ON", "OFF"])

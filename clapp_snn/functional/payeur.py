@@ -12,6 +12,7 @@ apical input predicts, where here it carries an error.
 """
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -21,18 +22,28 @@ from torch import Tensor
 MS_PER_S = 1000.0
 
 
-class PayeurRule(NamedTuple):
+@dataclass(frozen=True)
+class PayeurRule:
     """Constants of the rule.
 
     Attributes:
         eta: learning rate, weight per coincidence.
         tau_pre: of the presynaptic trace, ms.
         tau_avg: of the running averages, ms.
+
+    Raises ValueError for a time constant that is not positive, or a value that is not finite.
     """
 
     eta: float = 0.1
     tau_pre: float = 50.0
     tau_avg: float = 15_000.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.eta):
+            raise ValueError(f"eta must be a finite number, not {self.eta}.")
+        for name, tau in (("tau_pre", self.tau_pre), ("tau_avg", self.tau_avg)):
+            if not (math.isfinite(tau) and tau > 0):
+                raise ValueError(f"{name} must be a positive number of milliseconds, not {tau}.")
 
 
 class PayeurState(NamedTuple):

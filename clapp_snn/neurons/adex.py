@@ -135,12 +135,13 @@ class AdEx(Neuron[AdExState]):
         dt: time step in ms.
     """
 
+    takes = AdExParameters
     soma_unit = "pA"
     apical_unit = ""
 
     def __init__(self, params: AdExParameters | None = None, dt: float = 1.0) -> None:
         self.constants: AdExConstants
-        super().__init__(params or AdExParameters(), dt)
+        super().__init__(AdExParameters() if params is None else params, dt)
 
     def initial_state(
         self,
@@ -151,7 +152,7 @@ class AdEx(Neuron[AdExState]):
     ) -> AdExState:
         """At rest."""
         zero = torch.zeros(shape, dtype=dtype, device=device)
-        return AdExState(torch.full_like(zero, self.constants.e_leak), zero, zero)
+        return AdExState(torch.full_like(zero, self.constants.e_leak), zero, zero.clone())
 
     def step(
         self, inputs: Inputs, state: AdExState, draws: Draws = NO_DRAWS

@@ -23,9 +23,8 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from clapp_snn.neurons.parameters import NeuronParameters, quantity
+from clapp_snn.neurons.parameters import MS_PER_S, NeuronParameters, quantity
 from clapp_snn.neurons.urbanczik_senn import (
-    MS_PER_S,
     UrbanczikSennParameters,
     dendritic_prediction,
     rate_gain,

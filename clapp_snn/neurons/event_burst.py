@@ -2,7 +2,7 @@
 
 With activity z = max(soma, 0), one step of dt does
 
-    r = background + rho z;   q = 1 / (1 / (r dt) - n_ref),   n_ref = round(t_ref / dt)
+    r = background + rho z;   q = 1 / (1 / (r dt) - n_ref),   n_ref = t_ref / dt, a whole number
     event ~ Bernoulli(q) unless one of the last n_ref steps held an event
     burst ~ Bernoulli(p) at an event, with p = clip(x, 0, 1)           (read-out "half_wave")
                                        or  p = sigmoid(logit p0 + x)   (read-out "opponent")
@@ -26,11 +26,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clapp_snn.neurons.interface import NO_DRAWS, Draws, Inputs, Kind, Neuron, Outputs
-from clapp_snn.neurons.parameters import NeuronParameters, choice, quantity
+from clapp_snn.neurons.parameters import MS_PER_S, NeuronParameters, choice, quantity, whole_steps
 
 OURS = "this package"
 PAYEUR = "Payeur et al. 2021, doi:10.1038/s41593-021-00857-x"
-MS_PER_S = 1000.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,10 @@ class EventBurstParameters(NeuronParameters):
     def at(self, dt: float) -> "EventBurstConstants":
         """Constants of one step of `dt` ms.
 
-        Raises ValueError if no hazard gives the rate background + rho of unit activity.
+        Raises ValueError if t_ref is not a whole number of steps, or if no hazard gives the rate
+        background + rho of unit activity.
         """
-        n_ref = round(self.t_ref / dt)
+        n_ref = whole_steps("t_ref", self.t_ref, dt)
         fastest = MS_PER_S / ((n_ref + 1) * dt)
         if self.background + self.rho > fastest:
             raise ValueError(
@@ -128,17 +128,22 @@ def hazard(rate: Float[Tensor, "*shape"], dt: float, t_ref: float = 0.0) -> Floa
     Args:
         rate: Hz, not negative; beyond 1 / ((n_ref + 1) dt) the hazard stays 1.
         dt: ms.
-        t_ref: ms, rounded to whole steps.
+        t_ref: ms, a whole number of steps.
+
+    Raises ValueError for another t_ref.
     """
-    return _hazard(rate * dt / MS_PER_S, round(t_ref / dt))
+    return _hazard(rate * dt / MS_PER_S, whole_steps("t_ref", t_ref, dt))
 
 
 def event_rate(
     soma: Float[Tensor, "*shape"], params: EventBurstParameters, dt: float
 ) -> Float[Tensor, "*shape"]:
-    """Exact mean event rate in Hz under a constant somatic drive, at most the fastest reachable one."""
+    """Exact mean event rate in Hz under a constant somatic drive, at most the fastest reachable one.
+
+    Raises ValueError if t_ref is not a whole number of steps of `dt` ms.
+    """
     asked = params.background + params.rho * torch.relu(soma)
-    return asked.clamp(max=MS_PER_S / ((round(params.t_ref / dt) + 1) * dt))
+    return asked.clamp(max=MS_PER_S / ((whole_steps("t_ref", params.t_ref, dt) + 1) * dt))
 
 
 def fano_factor(
@@ -149,9 +154,11 @@ def fano_factor(
     Args:
         rate: Hz.
         dt, t_ref: ms.
+
+    Raises ValueError if t_ref is not a whole number of steps.
     """
     q = hazard(rate, dt, t_ref)
-    return (1 - q) / (1 + round(t_ref / dt) * q) ** 2
+    return (1 - q) / (1 + whole_steps("t_ref", t_ref, dt) * q) ** 2
 
 
 def burst_probability(
@@ -197,12 +204,13 @@ class EventBurst(Neuron[EventBurstState]):
         dt: time step in ms.
     """
 
+    takes = EventBurstParameters
     soma_unit = ""
     apical_unit = ""
 
     def __init__(self, params: EventBurstParameters | None = None, dt: float = 1.0) -> None:
         self.constants: EventBurstConstants
-        super().__init__(params or EventBurstParameters(), dt)
+        super().__init__(EventBurstParameters() if params is None else params, dt)
 
     @property
     def kinds(self) -> tuple[Kind, Kind]:

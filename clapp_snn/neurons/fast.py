@@ -26,7 +26,7 @@ from clapp_snn.native.neurons import Counter, Kernel, run_neurons
 from clapp_snn.native.tensors import check, empty
 from clapp_snn.neurons.event_burst import EventBurst
 from clapp_snn.neurons.fast_streams import CounterStreams
-from clapp_snn.neurons.interface import Inputs, Neuron, Outputs, Source, State
+from clapp_snn.neurons.interface import Inputs, Neuron, Outputs, Source, State, pair
 from clapp_snn.neurons.naud_sprekeler import NaudSprekeler
 from clapp_snn.neurons.strict_burst import StrictBurst
 from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF
@@ -53,11 +53,14 @@ class FastLayer(nn.Module, Generic[State]):
     Args:
         neuron: L0, L1, L2 or L3, without a surrogate gradient.
 
-    Raises ValueError for another neuron, NativeUnavailable (at the first call) without a C compiler.
+    Raises ValueError for another neuron, TypeError for what is no neuron, NativeUnavailable (at the first
+    call) without a C compiler.
     """
 
     def __init__(self, neuron: Neuron[State]) -> None:
         super().__init__()
+        if not isinstance(neuron, Neuron):
+            raise TypeError(f"FastLayer takes a neuron, not {type(neuron).__name__}.")
         if type(neuron) not in _NATIVE:
             known = ", ".join(model.__name__ for model in _NATIVE)
             raise ValueError(
@@ -109,24 +112,25 @@ class FastLayer(nn.Module, Generic[State]):
         if state is None:
             state = self.neuron.initial_state(shape)
         else:
-            self.neuron.check_state(state, shape, torch.float32)
+            self.neuron.check_state(state, shape, torch.float32, soma.device)
         if into is None:
             into = self._outputs(shape if sums else soma.shape, sums)
         else:
             self._check_into(into, soma.shape)
         counter, given = self._numbers(source, steps, shape)
         after = [values.contiguous().clone() for values in state]
-        run_neurons(
-            self.native.kernel,
-            self.neuron.constants,
-            (soma, apical),
-            after,
-            (into.spike if self.native.own_spikes else None, into.event, into.burst),
-            counter,
-            given,
-            noise=self.neuron.kinds[0] != "none",
-            sums=sums,
-        )
+        if math.prod(shape) > 0:
+            run_neurons(
+                self.native.kernel,
+                self.neuron.constants,
+                (soma, apical),
+                after,
+                (into.spike if self.native.own_spikes else None, into.event, into.burst),
+                counter,
+                given,
+                noise=self.neuron.kinds[0] != "none",
+                sums=sums,
+            )
         return into, type(state)(*after)
 
     def _outputs(self, shape: torch.Size, sums: bool) -> Outputs:
@@ -167,6 +171,7 @@ class FastLayer(nn.Module, Generic[State]):
 
 def _drives(inputs: Inputs) -> tuple[Tensor, Tensor]:
     """Both drives in one shape, contiguous or constant in time."""
+    inputs = pair(inputs)
     for name, drive in zip(inputs._fields, inputs, strict=True):
         if not isinstance(drive, Tensor):
             raise ValueError(f"The {name} drive must be a tensor of floating-point numbers.")

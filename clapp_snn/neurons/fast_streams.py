@@ -18,6 +18,7 @@ from torch import Tensor
 from clapp_snn import native
 from clapp_snn.native.counter import counter_draw
 from clapp_snn.neurons.interface import Draws, Kind
+from clapp_snn.neurons.noise import check_numbers
 
 GROUP = 32
 EVENT, BURST = 0, 1
@@ -36,8 +37,8 @@ class CounterStreams:
     Args:
         seed: master seed.
         key: names the purpose, for example the area.
-        samples: a number in 0 .. 2^32 - 1 for every entry of the first axis of the drives, so that a
-            sample's draws do not depend on its batch; None takes all neurons as one sample, numbered 0.
+        samples: a number in 0 .. 2^32 - 1 for every entry of the first axis of the drives, each another, so
+            that a sample's draws do not depend on its batch; None takes all neurons as one sample, number 0.
         step: number of the first step.
 
     Attributes:
@@ -45,7 +46,7 @@ class CounterStreams:
         samples: as given, or None.
         step: number of the next step.
 
-    Raises ValueError for numbers out of range.
+    Raises ValueError for numbers out of range, or the same number twice.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class CounterStreams:
         wrong = [each for each in (*(samples or ()), step) if not 0 <= each <= _LOW]
         if wrong:
             raise ValueError(f"Samples and steps are numbered from 0 to 2^32 - 1, not {wrong[0]}.")
+        check_numbers(samples or ())
         self.samples = None if samples is None else torch.tensor(list(samples), dtype=torch.int64)
         self.step = step
         self._compiled = native.available()

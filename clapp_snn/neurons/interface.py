@@ -88,14 +88,23 @@ class Neuron(nn.Module, ABC, Generic[State]):
     Attributes:
         params, dt: as given.
         constants: what the step function needs, derived once from both.
+        takes: class of the parameters.
         soma_unit, apical_unit: units of the two ports.
+
+    Raises TypeError for the parameters of another model, ValueError for a dt that does not fit them.
     """
 
+    takes: ClassVar[type[NeuronParameters]]
     soma_unit: ClassVar[str]
     apical_unit: ClassVar[str]
 
     def __init__(self, params: NeuronParameters, dt: float = 1.0) -> None:
         super().__init__()
+        if not isinstance(params, self.takes):
+            raise TypeError(
+                f"{type(self).__name__} takes {self.takes.__name__}, not {type(params).__name__}; the time "
+                "step is dt=..."
+            )
         params.check_step(dt)
         self.params = params
         self.dt = dt
@@ -131,20 +140,23 @@ class Neuron(nn.Module, ABC, Generic[State]):
             source: of random numbers; needed where `kinds` names any.
 
         Raises ValueError for shapes that do not fit, drives that are not finite, a state of another shape,
-        precision or model, or a missing source.
+        precision, device or model, or a missing source; TypeError for a source that cannot draw.
         """
         inputs = self.check(inputs)
         shape, dtype, device = inputs.soma.shape, inputs.soma.dtype, inputs.soma.device
         if state is None:
             state = self.initial_state(shape, dtype=dtype, device=device)
         else:
-            self.check_state(state, shape, dtype)
+            self.check_state(state, shape, dtype, device)
         return self.step(inputs, state, self.draw(source, shape, dtype, device))
 
     def draw(
         self, source: Source | None, shape: torch.Size, dtype: torch.dtype, device: torch.device
     ) -> Draws:
-        """Random numbers of one step; raises ValueError if the model needs some and there is no source."""
+        """Random numbers of one step.
+
+        Raises ValueError if the model needs some and there is no source, TypeError for one without `draw`.
+        """
         if self.kinds == ("none", "none"):
             return NO_DRAWS
         if source is None:
@@ -152,11 +164,16 @@ class Neuron(nn.Module, ABC, Generic[State]):
                 f"{type(self).__name__} draws random numbers: pass a source, for example "
                 "Streams.from_seed(0)."
             )
+        if not hasattr(source, "draw"):
+            raise TypeError(
+                f"A source of random numbers has a method draw, {type(source).__name__} has none: pass, for "
+                "example, Streams.from_seed(0)."
+            )
         return source.draw(self.kinds, shape, dtype, device)
 
     def check(self, inputs: Inputs) -> Inputs:
         """Both drives in one shape; raises ValueError for what a neuron cannot take."""
-        soma, apical = inputs
+        soma, apical = pair(inputs)
         for name, drive in (("soma", soma), ("apical", apical)):
             if not isinstance(drive, Tensor) or not drive.is_floating_point():
                 raise ValueError(f"The {name} drive must be a tensor of floating-point numbers.")
@@ -175,8 +192,10 @@ class Neuron(nn.Module, ABC, Generic[State]):
             ) from error
         return Inputs(soma, apical)
 
-    def check_state(self, state: State, shape: torch.Size, dtype: torch.dtype) -> None:
-        """Raise ValueError unless `state` is one of this model's, of the given shape and precision."""
+    def check_state(
+        self, state: State, shape: torch.Size, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        """Raise ValueError unless `state` is one of this model's and of this shape, precision and device."""
         expected = self.initial_state((1,), dtype=dtype)
         if type(state) is not type(expected):
             raise ValueError(
@@ -188,6 +207,20 @@ class Neuron(nn.Module, ABC, Generic[State]):
                     f"The state does not fit the drive: {name} is {tuple(values.shape)} {values.dtype}, "
                     f"expected {tuple(shape)} {rest.dtype}."
                 )
+            if values.device != device:
+                raise ValueError(
+                    f"The state lives on {values.device} ({name}), the drives on {device}; move one of them."
+                )
+
+
+def pair(inputs: Inputs) -> Inputs:
+    """The two drives; raises TypeError for anything else."""
+    if not isinstance(inputs, tuple) or len(inputs) != len(Inputs._fields):
+        raise TypeError(
+            f"A neuron takes Inputs(soma, apical), not {type(inputs).__name__}"
+            + (f" of {len(inputs)}." if isinstance(inputs, tuple) else ".")
+        )
+    return Inputs(*inputs)
 
 
 def simulate(
@@ -208,7 +241,8 @@ def simulate(
         source: of random numbers.
         observe: called after each step (monitors of `clapp_snn.recording` are such observers).
 
-    Raises ValueError as `Neuron.forward` does; constant drives are checked once.
+    Raises ValueError as `Neuron.forward` does, and for drives that change shape, precision or device;
+    constant drives are checked once.
     """
     if steps < 1:
         raise ValueError(f"A simulation needs at least one step, not {steps}.")
@@ -217,11 +251,20 @@ def simulate(
         now = neuron.check(inputs(index)) if callable(inputs) else constant
         assert now is not None
         soma = now.soma
-        if state is None:
-            state = neuron.initial_state(soma.shape, dtype=soma.dtype, device=soma.device)
-        elif index == 0:
-            neuron.check_state(state, soma.shape, soma.dtype)
-        draws = neuron.draw(source, soma.shape, soma.dtype, soma.device)
+        kind = (soma.shape, soma.dtype, soma.device)
+        if index == 0:
+            first = kind
+            if state is None:
+                state = neuron.initial_state(soma.shape, dtype=soma.dtype, device=soma.device)
+            else:
+                neuron.check_state(state, *kind)
+        elif kind != first:
+            raise ValueError(
+                f"The drives of step {index} are {tuple(kind[0])} {kind[1]} on {kind[2]}, those of step 0 "
+                f"{tuple(first[0])} {first[1]} on {first[2]}."
+            )
+        assert state is not None
+        draws = neuron.draw(source, *kind)
         outputs, state = neuron.step(now, state, draws)
         if observe is not None:
             observe(index, now, outputs, state)
@@ -258,7 +301,7 @@ class Layer(nn.Module, Generic[State]):
         if state is None:
             state = self.neuron.initial_state(shape, dtype=dtype, device=device)
         else:
-            self.neuron.check_state(state, shape, dtype)
+            self.neuron.check_state(state, shape, dtype, device)
         spoken = []
         for index in range(soma.shape[0]):
             now = Inputs(soma[index], apical[index])

@@ -129,6 +129,7 @@ class NaudSprekeler(Neuron[NaudSprekelerState]):
         surrogate: smooth backward threshold; None for no gradients.
     """
 
+    takes = NaudSprekelerParameters
     soma_unit = "pA"
     apical_unit = "pA"
 
@@ -140,7 +141,7 @@ class NaudSprekeler(Neuron[NaudSprekelerState]):
     ) -> None:
         self.params: NaudSprekelerParameters
         self.constants: NaudSprekelerConstants
-        super().__init__(params or NaudSprekelerParameters(), dt)
+        super().__init__(NaudSprekelerParameters() if params is None else params, dt)
         self.surrogate = surrogate
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from clapp_snn.neurons.bursts import longest_interval
-from clapp_snn.neurons.parameters import NeuronParameters, choice, quantity, register
+from clapp_snn.neurons.parameters import NeuronParameters, choice, quantity, register, whole_steps
 
 PAPER = "Naud and Sprekeler 2018, doi:10.1073/pnas.1720995115"
 PAYEUR = "Payeur et al. 2021, doi:10.1038/s41593-021-00857-x, published code"
@@ -100,13 +100,16 @@ class NaudSprekelerParameters(NeuronParameters):
         return replace(self, ou_sigma=0.0, ou_mean_soma=0.0, ou_mean_apical=0.0)
 
     def at(self, dt: float) -> "NaudSprekelerConstants":
-        """Constants of one step of `dt` ms."""
+        """Constants of one step of `dt` ms.
+
+        Raises ValueError if an absolute refractory time is not a whole number of steps.
+        """
         moving = self.refractory == "moving_threshold"
         return NaudSprekelerConstants(
             e_leak=self.e_leak,
             v_threshold=self.v_threshold,
             v_reset=self.v_reset,
-            t_ref=0.0 if moving else float(round(self.t_ref / dt)),
+            t_ref=0.0 if moving else float(whole_steps("t_ref", self.t_ref, dt)),
             threshold_step=self.threshold_step if moving else 0.0,
             threshold_decay=math.exp(-dt / self.tau_threshold),
             soma_gain=-math.expm1(-dt / self.tau_soma),

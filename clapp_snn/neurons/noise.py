@@ -1,5 +1,7 @@
 """Sources of the random numbers that neurons need: one stream for events, another for bursts."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -57,14 +59,26 @@ class Streams(NamedTuple):
         )
 
 
+def check_numbers(samples: Sequence[int]) -> None:
+    """Raise ValueError where two entries of a batch have the same number and so the same draws."""
+    twice = sorted(number for number, count in Counter(samples).items() if count > 1)
+    if twice:
+        raise ValueError(
+            f"Sample {twice[0]} is in the batch more than once: both would draw the same numbers. Number "
+            "the entries differently."
+        )
+
+
 class SampleStreams:
     """One pair of streams for each sample of a batch, so that a sample's draws do not depend on its batch.
 
     Args:
         seed: master seed.
-        samples: a number for every entry of the first axis of the drives.
+        samples: a number for every entry of the first axis of the drives, each another.
         key: names the purpose, for example the area.
         device: of the drives.
+
+    Raises ValueError where two entries have one number: they would draw the same.
     """
 
     def __init__(
@@ -74,6 +88,7 @@ class SampleStreams:
         *key: str | int,
         device: torch.device | str = "cpu",
     ) -> None:
+        check_numbers(samples)
         self.streams = [
             Streams.from_seed(seed, *key, "sample", sample, device=device) for sample in samples
         ]
@@ -89,6 +104,13 @@ class SampleStreams:
         if len(shape) == 0 or shape[0] != len(self.streams):
             raise ValueError(
                 f"{len(self.streams)} samples have streams, but the drives have shape {tuple(shape)}."
+            )
+        if not self.streams:
+            return Draws(
+                *(
+                    None if kind == "none" else torch.empty(shape, dtype=dtype, device=device)
+                    for kind in kinds
+                )
             )
         each = [stream.draw(kinds, shape[1:], dtype, device) for stream in self.streams]
         return Draws(

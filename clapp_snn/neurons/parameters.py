@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 TIME = "ms"
+MS_PER_S = 1000.0
 CHANGED = "set by the user"
 
 
@@ -121,16 +122,16 @@ class ParameterSet:
             )
 
     def source(self, name: str) -> str:
-        """Where the present value of field `name` comes from; "set by the user" if from no known source."""
-        value = getattr(self, name)
+        """Where the present value of field `name` comes from.
+
+        A preset's sources hold for the whole preset only: in any other set a value that is not the default is
+        "set by the user", whatever preset has the same number.
+        """
         item = next(item for item in fields(self) if item.name == name)
-        if value == item.default:
-            return str(item.metadata["source"])
         for known in PRESETS.values():
-            same = type(known.parameters) is type(self) and name in known.sources
-            if same and getattr(known.parameters, name) == value:
+            if known.parameters == self and name in known.sources:
                 return known.sources[name]
-        return CHANGED
+        return str(item.metadata["source"]) if getattr(self, name) == item.default else CHANGED
 
     def check_step(self, dt: float) -> None:
         """Raise ValueError unless dt > 0 ms and no time constant or non-zero duration is shorter."""
@@ -196,14 +197,18 @@ class ParameterSet:
         if not isinstance(values, dict) or not isinstance(units, dict):
             raise ValueError(f"Parameters of {cls.__name__} need the objects 'values' and 'units'.")
         known = {item.name: item.metadata.get("unit", "") for item in fields(cls)}
+        with_unit = {name for name, unit in known.items() if unit}
         wrong = sorted(values.keys() ^ known.keys())
         if wrong:
             raise ValueError(
                 f"Unknown or missing parameters of {cls.__name__}: {', '.join(wrong)}."
             )
+        wrong = sorted(units.keys() ^ with_unit)
+        if wrong:
+            raise ValueError(f"Unknown or missing units of {cls.__name__}: {', '.join(wrong)}.")
         for name, unit in units.items():
-            if unit != known.get(name):
-                raise ValueError(f"{name} is given in {unit!r}, expected {known.get(name)!r}.")
+            if unit != known[name]:
+                raise ValueError(f"{name} is given in {unit!r}, expected {known[name]!r}.")
         return cls(**values)
 
 
@@ -239,9 +244,29 @@ class NeuronParameters(ParameterSet, ABC):
         """The constants of one step of `dt` ms, as a named tuple."""
 
 
-_LATEX = {"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}"}
+def whole_steps(name: str, duration: float, dt: float) -> int:
+    """A duration in steps, both in ms; raises ValueError, calling it `name`, if that is no whole number."""
+    steps = round(duration / dt)
+    if not math.isclose(duration, steps * dt, rel_tol=1e-9, abs_tol=0.0):
+        raise ValueError(
+            f"{name} = {duration:g} ms is not a whole number of steps of dt = {dt:g} ms; choose {name} or dt "
+            "so that it is."
+        )
+    return steps
+
+
+_LATEX = str.maketrans(
+    {char: "\\" + char for char in "_%&#${}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+    }
+)
 
 
 def _latex(text: str) -> str:
-    text = text.replace("\\", r"\textbackslash ")
-    return "".join(_LATEX.get(char, char) for char in text)
+    return text.translate(_LATEX)

@@ -50,11 +50,12 @@ def rate_step(
 class Rate(Neuron[RateState]):
     """The rate neuron as a module."""
 
+    takes = RateParameters
     soma_unit = ""
     apical_unit = ""
 
     def __init__(self, params: RateParameters | None = None, dt: float = 1.0) -> None:
-        super().__init__(params or RateParameters(), dt)
+        super().__init__(RateParameters() if params is None else params, dt)
 
     def initial_state(
         self,

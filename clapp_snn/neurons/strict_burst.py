@@ -31,7 +31,9 @@ from torch import Tensor
 from clapp_snn.neurons.bursts import NEVER
 from clapp_snn.neurons.interface import NO_DRAWS, Draws, Inputs, Kind, Neuron, Outputs
 from clapp_snn.neurons.naud_sprekeler_parameters import PAPER, PAYEUR
-from clapp_snn.neurons.parameters import NeuronParameters, quantity, register
+from clapp_snn.neurons.parameters import NeuronParameters, quantity, register, whole_steps
+
+DELAY = f"this package; a fixed 10 ms in {PAYEUR}"
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ class StrictBurstParameters(NeuronParameters):
     )
     d_burst: float = quantity(6.0, "mV", 0.1, 50.0, "width D_b of the burst probability", PAYEUR)
     delay_min: float = quantity(
-        5.0, "ms", 0.1, 100.0, "shortest delay of the second spike", PAYEUR, constant=True
+        5.0, "ms", 0.1, 100.0, "shortest delay of the second spike", DELAY, constant=True
     )
     delay_range: float = quantity(
-        10.0, "ms", 0.0, 100.0, "range of delays of the second spike", PAYEUR
+        10.0, "ms", 0.0, 100.0, "range of delays of the second spike", DELAY
     )
     ou_tau: float = quantity(
         2.0, "ms", 0.1, 1000.0, "correlation time of the background", PAPER, constant=True
@@ -98,12 +100,12 @@ class StrictBurstParameters(NeuronParameters):
         return resistance / (1 - resistance * self.a_w_apical)
 
     def at(self, dt: float) -> "StrictBurstConstants":
-        """Constants of one step of `dt` ms."""
+        """Constants of one step of `dt` ms; raises ValueError if t_ref is not a whole number of steps."""
         return StrictBurstConstants(
             e_leak=self.e_leak,
             v_threshold=self.v_threshold,
             v_reset=self.v_reset,
-            t_ref=float(round(self.t_ref / dt)),
+            t_ref=float(whole_steps("t_ref", self.t_ref, dt)),
             soma_gain=-math.expm1(-dt / self.tau_soma),
             soma_resistance=self.tau_soma / self.c_soma,
             w_soma_decay=math.exp(-dt / self.tau_w_soma),
@@ -231,13 +233,14 @@ class StrictBurst(Neuron[StrictBurstState]):
         dt: time step in ms.
     """
 
+    takes = StrictBurstParameters
     soma_unit = "pA"
     apical_unit = "pA"
 
     def __init__(self, params: StrictBurstParameters | None = None, dt: float = 1.0) -> None:
         self.params: StrictBurstParameters
         self.constants: StrictBurstConstants
-        super().__init__(params or StrictBurstParameters(), dt)
+        super().__init__(StrictBurstParameters() if params is None else params, dt)
 
     @property
     def kinds(self) -> tuple[Kind, Kind]:

@@ -105,6 +105,7 @@ class TwoCompartmentLIF(Neuron[TwoCompartmentLIFState]):
         surrogate: smooth backward threshold; None for no gradients.
     """
 
+    takes = TwoCompartmentLIFParameters
     soma_unit = ""
     apical_unit = ""
 
@@ -115,7 +116,7 @@ class TwoCompartmentLIF(Neuron[TwoCompartmentLIFState]):
         surrogate: Surrogate | None = None,
     ) -> None:
         self.constants: TwoCompartmentLIFConstants
-        super().__init__(params or TwoCompartmentLIFParameters(), dt)
+        super().__init__(TwoCompartmentLIFParameters() if params is None else params, dt)
         self.surrogate = surrogate
 
     def initial_state(

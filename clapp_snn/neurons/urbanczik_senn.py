@@ -29,10 +29,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clapp_snn.neurons.interface import NO_DRAWS, Draws, Inputs, Kind, Neuron, Outputs
-from clapp_snn.neurons.parameters import NeuronParameters, quantity, register
+from clapp_snn.neurons.parameters import MS_PER_S, NeuronParameters, quantity, register
 
 SOURCE = "Urbanczik and Senn 2014, doi:10.1016/j.neuron.2013.11.030, in the units of NEST 3.10"
-MS_PER_S = 1000.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class UrbanczikSennParameters(NeuronParameters):
         )
 
     def refractory(self, dt: float) -> int:
-        """Silent steps after a spike."""
+        """Silent steps after a spike: t_ref rounded to whole steps."""
         return round(self.t_ref / dt)
 
 
@@ -145,7 +144,7 @@ def urbanczik_senn_step(
     draws: Draws,
     teaching: Teaching | None = None,
 ) -> tuple[Outputs, UrbanczikSennState]:
-    """One step; `burst` stays 0.
+    """One step; `burst` stays 0. Raises ValueError without random numbers for the spike.
 
     Args:
         inputs: currents in pA into soma and dendrite.
@@ -154,7 +153,8 @@ def urbanczik_senn_step(
         draws: one uniform number in [0, 1) per neuron, for the spike.
         teaching: somatic conductances during the step; None for none.
     """
-    assert draws.event is not None
+    if draws.event is None:
+        raise ValueError("The Urbanczik-Senn neuron needs uniform random numbers in draws.event.")
     params, dt, decay, n_ref = constants
     g: float | Tensor = params.g_leak + params.g_dendrite
     current = params.g_leak * params.e_leak + params.g_dendrite * state.v_w + inputs.soma
@@ -183,13 +183,14 @@ class UrbanczikSenn(Neuron[UrbanczikSennState]):
         dt: time step in ms; the somatic time constant is half a millisecond.
     """
 
+    takes = UrbanczikSennParameters
     soma_unit = "pA"
     apical_unit = "pA"
 
     def __init__(self, params: UrbanczikSennParameters | None = None, dt: float = 0.1) -> None:
         self.params: UrbanczikSennParameters
         self.constants: UrbanczikSennConstants
-        super().__init__(params or UrbanczikSennParameters(), dt)
+        super().__init__(UrbanczikSennParameters() if params is None else params, dt)
 
     @property
     def kinds(self) -> tuple[Kind, Kind]:

@@ -19,6 +19,7 @@ from clapp_snn.protocols.traces import Traces, inject, square, step_times
 
 EXPERIMENT = "Larkum, Kaiser and Sakmann 1999, PNAS 96:14600"
 SIMULATED = "own reference simulation, dt 0.1 ms"
+ALL_OR_NONE = f"{OWN}: criterion of an all-or-none plateau"
 PULSES = 5
 ONSET = 50.0
 PLATEAU = 10.0
@@ -83,7 +84,7 @@ class CriticalFrequency(Protocol[CriticalMeasurement]):
             Finding(
                 "frequencies above the critical one without a plateau",
                 float((measured.above[measured.frequency > critical] <= PLATEAU).sum()),
-                "", 0, 0, 0, EXPERIMENT,
+                "", 0, 0, 0, ALL_OR_NONE,
             ),
         ]  # fmt: skip
 

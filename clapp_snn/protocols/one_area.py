@@ -15,12 +15,16 @@ from torch import Tensor
 
 from clapp_snn.circuit.gain import Gain
 from clapp_snn.circuit.ports import P0
-from clapp_snn.circuit.stream_area import Reading, StreamArea
+from clapp_snn.circuit.stream_area import Reading, Step, StreamArea, StreamAreaState
+from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.neurons.noise import Streams
 from clapp_snn.neurons.parameters import ParameterSet, quantity
 from clapp_snn.neurons.strict_burst import StrictBurst
 from clapp_snn.protocols.protocol import OWN
 from clapp_snn.randomness import generator
+from clapp_snn.recording.area_watch import watch
+from clapp_snn.recording.monitor import together
+from clapp_snn.recording.states import StateMonitor
 
 GLANCES = (("first glance", 0, 1), ("fixation", 0, 1), ("saccade", 1, -1))
 """Name, object and saccade signal y of each window."""
@@ -95,30 +99,36 @@ class OneArea(ParameterSet):
         source = Streams.from_seed(seed, "one area")
         stream = generator(seed, "one area", "inputs")
         chance = self.input_rate * self.dt / 1000
-        state = area.initial_state(1)
-        inputs, spikes, bursts, membranes, true, readings = [], [], [], [], [], []
+        hierarchy = StreamHierarchy([area])
+        states = hierarchy.initial_state(1)
+        paths = len(area.detector.signs)
+        shown = [(0, path, 0, unit) for path in range(paths) for unit in range(units)]
+        neurons = StateMonitor(self.dt, ["spike", "burst"], neurons=shown)
+        inputs, membranes, true, readings = [], [], [], []
+
+        def keep(index: int, number: int, step: Step, state: StreamAreaState) -> None:
+            nucleus = (state.nucleus.fixation, state.nucleus.saccade)
+            membranes.append(torch.cat([state.detector.u, *(1 + v for v in nucleus)]))
+
         for _, seen, y in GLANCES:
             active = (half if seen == 0 else ~half).float()
             z = torch.relu(active @ area.weight.detach().T)
-            true.append(float(z @ state.apical[0]))
-            for _ in range(area.steps):
-                events = torch.rand(units, generator=stream) < chance * active
-                step, state = area.step(events.float()[None] / chance, state, source)
-                inputs.append(events)
-                spikes.append(step.outputs.spike[0, :, 0].flatten() > 0)
-                bursts.append(step.outputs.burst[0, :, 0].flatten() > 0)
-                nucleus = (state.nucleus.fixation, state.nucleus.saccade)
-                membranes.append(torch.cat([state.detector.u, *(1 + v for v in nucleus)]))
-            readings.append(area.read(state, torch.tensor([float(y)])))
-            state = area.latch(state)
+            true.append(float(z @ states[0].apical[0]))
+            events = torch.rand(area.steps, units, generator=stream) < chance * active
+            x = events.float()[:, None] / chance
+            states = hierarchy.window(x, states, [source], together(watch(neurons), keep))
+            inputs.append(events)
+            readings.append(area.read(states[0], torch.tensor([float(y)])))
+            states = hierarchy.latch(states)
+        recorded = neurons.to_numpy()
         score, fixation, saccade = torch.stack(membranes, dim=1)
-        index = torch.arange(len(inputs))
+        index = torch.arange(len(membranes))
         return AreaTraces(
             self.dt * (index + 1.0),
             index % area.steps >= area.settle,
-            torch.stack(inputs),
-            torch.stack(spikes),
-            torch.stack(bursts),
+            torch.cat(inputs),
+            torch.from_numpy(recorded["spike"]) > 0,
+            torch.from_numpy(recorded["burst"]) > 0,
             score,
             fixation,
             saccade,

@@ -2,16 +2,19 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from clapp_snn.neurons.interface import Inputs, Observer, Outputs
+from clapp_snn.neurons.interface import Inputs, Outputs
 from clapp_snn.recording.optional import optional
 from clapp_snn.recording.storage import Limit, WhenFull
 
 if TYPE_CHECKING:
     import pandas
+
+Seen = ParamSpec("Seen")
 
 
 class Monitor(ABC):
@@ -122,11 +125,11 @@ class StepMonitor(Monitor):
         return (steps + 1) * self.dt
 
 
-def together(*observers: Observer) -> Observer:
-    """One observer that hands every step to all of them, in this order."""
+def together(*observers: Callable[Seen, None]) -> Callable[Seen, None]:
+    """One observer (or watcher of areas) that hands every step to all of them, in this order."""
 
-    def observe(step: int, inputs: Inputs, outputs: Outputs, state: Any) -> None:
+    def observe(*args: Seen.args, **kwargs: Seen.kwargs) -> None:
         for each in observers:
-            each(step, inputs, outputs, state)
+            each(*args, **kwargs)
 
     return observe

@@ -191,3 +191,44 @@ def test_the_rate_neurons_coincidence_is_the_score() -> None:
 def test_impossible_detectors_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CoincidenceDetector(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"copies": 1.5}, "copies of a detector must be a whole number"),
+        ({"copies": math.nan}, "copies of a detector must be positive"),
+        ({"window": math.inf}, "window of a detector must be positive and finite"),
+        ({"rho": math.inf}, "rho of a detector must be positive and finite"),
+    ],
+)
+def test_detectors_without_whole_copies_or_an_end_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CoincidenceDetector(**options)
+
+
+@pytest.mark.parametrize(
+    ("readout", "copies", "shape"),
+    [
+        ("half_wave", 1, (4, 2, 5, 3)),
+        ("half_wave", 5, (4, 2, 1, 3)),
+        ("half_wave", 2, (4, 2, 1, 3, 3)),
+        ("single", 1, (4, 2, 1, 3)),
+        ("opponent", 1, (4, 1, 1, 3)),
+        ("half_wave", 1, (4, 2, 3)),
+    ],
+)
+def test_outputs_of_other_pathways_or_copies_are_refused(readout, copies: int, shape) -> None:
+    detector = CoincidenceDetector(readout, copies=copies, p0=0.2)
+    bursts = torch.ones(shape)
+    state = detector.initial_state(bursts)
+    with pytest.raises(ValueError, match=f"The {readout} read-out of {copies} copies needs"):
+        detector.step(Outputs(bursts, bursts, bursts), state, torch.ones(4))
+
+
+def test_every_sample_needs_its_weight() -> None:
+    detector, bursts = CoincidenceDetector(), torch.ones(4, 2, 1, 3)
+    with pytest.raises(ValueError, match="as many membranes and weights"):
+        detector.step(
+            Outputs(bursts, bursts, bursts), detector.initial_state(bursts), torch.ones(4, 1)
+        )

@@ -165,3 +165,29 @@ def test_l3_sees_scaled_predictions(readout: str) -> None:
     factor = 0.3 if readout == "half_wave" else 0.3 / (0.25 * 0.75)
     torch.testing.assert_close(port.apical(zhat, kappa), factor * zhat)
     assert port.gain().statistic == ("q99" if readout == "half_wave" else "rms")
+
+
+@pytest.mark.parametrize("p0", [0.0, 1.0, 2.0, -0.1, math.nan])
+def test_baselines_are_probabilities(p0: float) -> None:
+    with pytest.raises(ValueError, match="p0 must lie between 0 and 1"):
+        StrictBurstPort(StrictBurst(), p0=p0)
+    with pytest.raises(ValueError, match="p0 must lie between 0 and 1"):
+        NaudSprekelerPort(NaudSprekeler(), p0=p0)
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, math.nan])
+def test_the_width_of_a_dendrite_is_positive(width: float) -> None:
+    with pytest.raises(ValueError, match="positive width"):
+        NaudSprekelerPort(NaudSprekeler(), width=width)
+
+
+def test_curves_of_another_time_step_are_refused() -> None:
+    """Event rates at dt 0.1 ms are a tenth lower; a curve of that step is accepted."""
+    with pytest.raises(ValueError, match=r"steps of 1 ms, but the neuron has steps of 0.1 ms"):
+        StrictBurstPort(StrictBurst(dt=0.1))
+    with pytest.raises(ValueError, match="measured in steps of 1 ms"):
+        NaudSprekelerPort(NaudSprekeler(dt=0.5))
+    neuron = StrictBurst(dt=0.5)
+    curve = measure_event_rates(neuron, (0.0, 300.0, 600.0), neurons=20, seconds=0.2)
+    assert curve.dt == 0.5
+    assert StrictBurstPort(neuron, calibration=curve).dt == 0.5

@@ -13,6 +13,7 @@ from clapp_snn.circuit.ports import StrictBurstPort
 from clapp_snn.circuit.readout_synapses import (
     SynapticReadout,
     Transmission,
+    Unmixing,
     fit_transmission,
     isolated_transmission,
     unmix,
@@ -197,29 +198,44 @@ def simulate(readouts: list, zhat: Tensor, z: Tensor, steps: int) -> list[Tensor
 
 
 def test_the_synaptic_readout_follows_the_ideal_counter() -> None:
-    """ON minus OFF over windows of 1 s, 40 units: correlation above 0.9 from nothing but spikes.
+    """ON minus OFF over windows of 1 s, 40 units: correlation above 0.9 and slope 1 from nothing but spikes.
 
-    Facilitation that outlasts an event makes the scale differ (uncalibrated synapses: by up to a factor
-    of 3); it does not turn the sign of what is well above the noise.
+    Tolerance of slopes: 4.5 heteroscedastic standard errors of these windows and of the calibration (0.006).
+    Synapses calibrated at rest are too strong by a factor of 1.56 +- 0.01: facilitation outlasts an event.
     """
     stream = generator(5, "read-out")
-    z = 2 * torch.rand(40, 40, generator=stream)
-    zhat = torch.randn(40, 1, generator=stream) * torch.rand(40, 40, generator=stream)
+    z = 2 * torch.rand(120, 40, generator=stream)
+    zhat = torch.randn(120, 1, generator=stream) * torch.rand(120, 40, generator=stream)
     ideal = CoincidenceDetector("opponent", rho=5.0, window=1000.0, p0=0.2113)
-    synaptic = SynapticReadout(ideal, (1, 40))
-    counted, read = simulate([ideal, synaptic], zhat, z, 1000)
+    readouts = [ideal, SynapticReadout(ideal, (1, 40)), SynapticReadout(ideal, (1, 40), "rest")]
+    counted, read, from_rest = simulate(readouts, zhat, z, 1000)
     assert float(torch.corrcoef(torch.stack((counted, read)))[0, 1]) > 0.9
-    slope = float((counted * read).sum() / counted.square().sum())
-    assert 0.8 < slope < 3
+    for score, expected in ((read, 1.0), (from_rest, 1.56)):
+        power = counted.square().sum()
+        slope = (counted * score).sum() / power
+        error = float(((score - slope * counted) * counted).square().sum().sqrt() / power)
+        allowed = 4.5 * math.hypot(error, 0.006 if expected == 1 else 0.01)
+        assert allowed < 0.15 * expected
+        assert abs(float(slope) - expected) < allowed
     clear = counted.abs() > 10
     assert int(clear.sum()) > 10
     assert torch.equal(counted[clear].sign(), read[clear].sign())
 
 
+def test_synapses_that_were_not_calibrated_are_refused() -> None:
+    detector = CoincidenceDetector("opponent", p0=0.2)
+    with pytest.raises(ValueError, match="not calibrated"):
+        SynapticReadout(detector, (1, 3), facilitating=DEPRESSING)
+    with pytest.raises(ValueError, match="'work' or 'rest', not 'sleep'"):
+        SynapticReadout(detector, (1, 3), "sleep")
+    given = Unmixing(9.0, 0.3)
+    assert SynapticReadout(detector, (1, 3), given, facilitating=DEPRESSING).unmixing == given
+
+
 def test_rare_events_are_unmixed_exactly() -> None:
     """One isolated spike and two pairs (10 ms) through leaky interneurons give B - p0 N to 1e-5."""
     detector = CoincidenceDetector("single", rho=5.0, window=330.0, p0=0.3)
-    readout = SynapticReadout(detector, (1, 3))
+    readout = SynapticReadout(detector, (1, 3), "rest")
     trains = torch.zeros(330, 1, 1, 1, 3, dtype=torch.float64)
     trains[10] = 1
     trains[20, ..., 1:] = 1

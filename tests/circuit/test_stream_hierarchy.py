@@ -119,6 +119,7 @@ def test_areas_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one area"):
         StreamHierarchy([])
     hierarchy = StreamHierarchy([one])
+    hierarchy.reset_parameters(0)
     states = hierarchy.initial_state(2)
     with pytest.raises(ValueError, match="20 steps, but the input has 3"):
         hierarchy.window(torch.zeros(3, 2, 4), states, [None])
@@ -176,3 +177,19 @@ def test_an_area_learns_to_tell_fixations_from_saccades(
             for parameter, change in update.changes:
                 parameter.add_(change, alpha=0.04 / 64)
     assert correct() > least
+
+
+def test_every_area_needs_its_state_and_source() -> None:
+    hierarchy = StreamHierarchy([StreamArea(4, 4, EventBurst(), 2.0) for _ in range(2)])
+    hierarchy.reset_parameters(0)
+    states, sources = hierarchy.initial_state(3), [Streams.from_seed(index) for index in range(2)]
+    x = torch.ones(3, 4)
+    for run in (hierarchy.step, hierarchy.window):
+        with pytest.raises(ValueError, match="2 areas needs as many sources, not 1"):
+            run(x, states, sources[:1])
+        with pytest.raises(ValueError, match="2 areas needs as many states, not 1"):
+            run(x, states[:1], sources)
+    with pytest.raises(ValueError, match="as many states"):
+        hierarchy.latch(states[:1])
+    with pytest.raises(ValueError, match="as many states"):
+        list(hierarchy.learn(states[:1], torch.ones(3)))

@@ -143,3 +143,40 @@ def test_mean_gamma_is_the_gradient_of_the_smoothed_hinge(y: float, sigma: float
 def test_less_noise_means_the_hinge_itself() -> None:
     u = torch.tensor([-1.0, 0.3, 1.7], dtype=torch.float64)
     assert torch.allclose(smoothed_hinge(u, 1, 1e-6), (1 - u).clamp(min=0), atol=1e-12)
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, math.nan, math.inf])
+def test_impossible_margins_are_refused(margin: float) -> None:
+    with pytest.raises(ValueError, match="margin of the nucleus"):
+        SurpriseNucleus(margin=margin)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        torch.ones(3, 1),
+        torch.ones(2),
+        torch.tensor(1.0),
+        torch.zeros(3),
+        torch.full((3,), math.nan),
+    ],
+)
+def test_saccade_signals_that_are_no_sign_for_every_sample_are_refused(y: Tensor) -> None:
+    nucleus, state = nucleus_after(torch.zeros(3))
+    with pytest.raises(ValueError, match=r"\+1 \(fixation\) or -1 \(saccade\) for every sample"):
+        nucleus.read(state, y)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_membranes_that_are_not_finite_are_refused(value: float) -> None:
+    nucleus, state = nucleus_after(torch.tensor([0.0, value]))
+    with pytest.raises(ValueError, match="not finite"):
+        nucleus.read(state, torch.ones(2))
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan])
+@pytest.mark.parametrize("function", [gate_probability, smoothed_hinge])
+def test_noise_must_be_positive(function, sigma: float) -> None:
+    for spread in (sigma, torch.tensor([1.0, sigma])):
+        with pytest.raises(ValueError, match="sigma must be a positive"):
+            function(torch.zeros(2), 1.0, spread)

@@ -16,6 +16,19 @@ from clapp_snn.functional.payeur import (
 RULE = PayeurRule()
 
 
+@pytest.mark.parametrize("name", ["tau_pre", "tau_avg"])
+@pytest.mark.parametrize("value", [-5.0, 0.0, math.nan, math.inf])
+def test_time_constants_must_be_positive(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be a positive number"):
+        PayeurRule(**{name: value})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_learning_rate_must_be_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="eta must be a finite number"):
+        PayeurRule(eta=value)
+
+
 def one(value: float) -> torch.Tensor:
     return torch.tensor([value], dtype=torch.float64)
 

@@ -1,5 +1,6 @@
 """One clear error for each thing that can be wrong with the input of a neuron."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,13 +11,19 @@ from clapp_snn.neurons.dendritic_prediction import (
     InputTraces,
     unit_potential,
 )
-from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
+from clapp_snn.neurons.event_burst import (
+    EventBurst,
+    EventBurstParameters,
+    event_rate,
+    fano_factor,
+)
 from clapp_snn.neurons.interface import Inputs, Layer, Neuron, simulate
 from clapp_snn.neurons.naud_sprekeler import NaudSprekeler
+from clapp_snn.neurons.naud_sprekeler_parameters import NaudSprekelerParameters
 from clapp_snn.neurons.noise import Streams
 from clapp_snn.neurons.parameters import preset
-from clapp_snn.neurons.rate import Rate, RateState
-from clapp_snn.neurons.strict_burst import StrictBurst
+from clapp_snn.neurons.rate import Rate, RateParameters, RateState
+from clapp_snn.neurons.strict_burst import StrictBurst, StrictBurstParameters
 from clapp_snn.neurons.two_compartment_lif import (
     TwoCompartmentLIF,
     TwoCompartmentLIFParameters,
@@ -137,6 +144,65 @@ def test_a_refractory_time_shorter_than_a_step() -> None:
     EventBurst(EventBurstParameters(t_ref=0.0), dt=1.0)
 
 
+@pytest.mark.parametrize(
+    ("make", "steps"),
+    [
+        (lambda: NaudSprekeler(dt=2.0), "t_ref = 3 ms .* dt = 2 ms"),
+        (lambda: NaudSprekeler(NaudSprekelerParameters(t_ref=3.3), 0.2), r"3\.3 ms .* dt = 0\.2"),
+        (lambda: StrictBurst(StrictBurstParameters(t_ref=20.5)), r"20\.5 ms .* dt = 1 ms"),
+        (lambda: EventBurst(EventBurstParameters(t_ref=2.5)), r"2\.5 ms .* dt = 1 ms"),
+        (lambda: fano_factor(torch.ones(1), 0.3, 1.0), r"1 ms .* dt = 0\.3 ms"),
+        (lambda: event_rate(torch.ones(1), EventBurstParameters(t_ref=1.0), 0.3), "1 ms .* dt"),
+    ],
+)
+def test_refractory_times_that_are_no_whole_number_of_steps(
+    make: Callable[[], object], steps: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{steps}.*; choose t_ref or dt"):
+        make()
+
+
+def test_a_refractory_time_without_use_may_be_any() -> None:
+    NaudSprekeler(NaudSprekelerParameters(refractory="moving_threshold", t_ref=3.3))
+
+
+@named
+def test_parameters_of_another_model(neuron: Neuron[Any]) -> None:
+    model = type(neuron)
+    other = RateParameters() if model is not Rate else StrictBurstParameters()
+    for wrong in (other, 0.1, 0):
+        with pytest.raises(TypeError, match=f"takes {model.__name__}Parameters, not "):
+            model(wrong)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("source", [7, torch.Generator()])
+@pytest.mark.parametrize("neuron", [NaudSprekeler(), StrictBurst(), EventBurst(), UrbanczikSenn()])
+def test_a_source_that_cannot_draw(neuron: Neuron[Any], source: Any) -> None:
+    with pytest.raises(TypeError, match=r"has a method draw, (int|Generator) has none: pass"):
+        neuron(Inputs(torch.zeros(3), torch.zeros(3)), source=source)
+
+
+def test_steps_without_the_draws_they_need() -> None:
+    neuron = UrbanczikSenn()
+    with pytest.raises(ValueError, match=r"needs uniform random numbers in draws\.event"):
+        neuron.step(Inputs(torch.zeros(3), torch.zeros(3)), neuron.initial_state((3,)))
+
+
+@named
+def test_drives_that_are_no_pair(neuron: Neuron[Any]) -> None:
+    with pytest.raises(TypeError, match=r"takes Inputs\(soma, apical\), not tuple of 3"):
+        neuron((torch.zeros(3),) * 3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"takes Inputs\(soma, apical\), not Tensor"):
+        neuron(torch.zeros(2, 3))  # type: ignore[arg-type]
+
+
+@named
+def test_a_state_on_another_device(neuron: Neuron[Any]) -> None:
+    state = neuron.initial_state((3,), device="meta")
+    with pytest.raises(ValueError, match=r"The state lives on meta \(\w+\), the drives on cpu"):
+        neuron(Inputs(torch.zeros(3), torch.zeros(3)), state, Streams.from_seed(0))
+
+
 def test_an_unknown_readout() -> None:
     with pytest.raises(ValueError, match="readout must be one of half_wave, opponent, not 'both'"):
         EventBurstParameters(readout="both")
@@ -175,6 +241,22 @@ def test_simulations_check_drives_that_vary() -> None:
 
     with pytest.raises(ValueError, match="soma drive holds values that are not finite"):
         simulate(Rate(), inputs, 3)
+
+
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        (torch.zeros(4), r"step 2 are \(4,\) torch\.float32"),
+        (torch.zeros(3, dtype=torch.float64), r"step 2 are \(3,\) torch\.float64"),
+    ],
+)
+def test_drives_that_change_their_shape_or_precision(later: torch.Tensor, said: str) -> None:
+    def inputs(step: int) -> Inputs:
+        drive = later if step == 2 else torch.zeros(3)
+        return Inputs(drive, drive)
+
+    with pytest.raises(ValueError, match=rf"{said}.*those of step 0 \(3,\) torch\.float32"):
+        simulate(Rate(), inputs, 4)
 
 
 def test_synapses_as_slow_as_the_dendrite() -> None:

@@ -218,6 +218,8 @@ def test_constants_stand_in_the_same_order_on_both_sides(name):
 def test_what_cannot_be_run_is_refused():
     with pytest.raises(ValueError, match="not Rate; use Layer"):
         FastLayer(Rate())
+    with pytest.raises(TypeError, match="takes a neuron, not tuple"):
+        FastLayer((1, 2))
     with pytest.raises(ValueError, match="no gradients"):
         FastLayer(TwoCompartmentLIF(surrogate=fast_sigmoid()))
     layer, inputs = FastLayer(StrictBurst()), drives("L2", (4, 2, 3))
@@ -229,6 +231,10 @@ def test_what_cannot_be_run_is_refused():
         ValueError, match=r"float32 drives on the CPU, but the soma drive is .*float64"
     ):
         layer(Inputs(*(each.double() for each in inputs)), state, source)
+    with pytest.raises(TypeError, match=r"takes Inputs\(soma, apical\), not Tensor"):
+        layer(inputs.soma, state, source)
+    with pytest.raises(ValueError, match="soma drive must be a tensor"):
+        layer((1, 2), state, source)
     with pytest.raises(ValueError, match="do not fit"):
         layer(Inputs(inputs.soma, torch.zeros(4, 2, 5)), state, source)
     with pytest.raises(ValueError, match="first axis of at least one time step"):
@@ -240,6 +246,17 @@ def test_what_cannot_be_run_is_refused():
     zeros = Outputs(*(torch.zeros(4, 2, 3) for _ in range(3)))
     with pytest.raises(ValueError, match=r"into\.spike has to be into\.event"):
         FastLayer(EventBurst())(inputs, None, source, zeros)
+
+
+@pytest.mark.parametrize("name", NEURONS)
+@pytest.mark.parametrize("samples", [None, []])
+def test_an_empty_batch_gives_empty_outputs(name, samples):
+    layer, empty = FastLayer(NEURONS[name]), torch.zeros(4, 0, 3)
+    source = CounterStreams(0, samples=samples)
+    outputs, state = layer(Inputs(empty, empty), source=source)
+    counts, _ = layer.count(Inputs(empty, empty), state, source)
+    assert all(values.shape == (4, 0, 3) for values in outputs)
+    assert all(values.shape == (0, 3) for values in (*counts, *state))
 
 
 @pytest.mark.parametrize("port", [0, 1])

@@ -124,6 +124,8 @@ def test_numbers_out_of_range_are_refused():
         CounterStreams(0, samples=[0, -1])
     with pytest.raises(ValueError, match="not 4294967296"):
         CounterStreams(0, step=2**32)
+    with pytest.raises(ValueError, match="Sample 0 is in the batch more than once"):
+        CounterStreams(0, samples=[0, 0])
     with pytest.raises(ValueError, match="use another key"):
         CounterStreams(0, step=2**32 - 2).advance(3)
     with pytest.raises(ValueError, match="2 samples are numbered"):

@@ -1,6 +1,8 @@
 """The page on neurons: its examples run, its tables are those of the parameter sets."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,9 +41,14 @@ def test_tables_are_current(parameters: ParameterSet) -> None:
     assert f"\n\n{parameters.table()}\n" in PAGE
 
 
-@pytest.mark.parametrize(
-    "name", ["NaudSprekeler2018", "Payeur2021", "StrictBurst", "UrbanczikSenn2014"]
-)
-def test_presets_exist(name: str) -> None:
-    assert name in PRESETS
-    assert f"`{name}`" in PAGE
+def test_the_table_of_presets_is_complete() -> None:
+    table = PAGE.split("| preset | model |\n")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", table)) == PRESETS.keys()
+
+
+def test_importing_the_package_makes_all_presets_known() -> None:
+    names = "import clapp_snn.neurons as neurons; print(*neurons.PRESETS)"
+    run = [sys.executable, "-c", names]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert set(said.split()) == PRESETS.keys()
+    assert "Payeur2021PV" in said

@@ -180,7 +180,13 @@ def test_table_of_rates_over_currents():
 def test_back_propagation_delivers_its_charge_at_any_step(dt, start, width):
     """Summed over time, a passive dendrite is depolarised by R_d times the charge, whatever dt."""
     params = replace(
-        LIF, c_bap=2600.0, bap_on=start, bap_off=start + width, a_w_apical=0.0, tau_apical=2.0
+        LIF,
+        t_ref=2 * dt,
+        c_bap=2600.0,
+        bap_on=start,
+        bap_off=start + width,
+        a_w_apical=0.0,
+        tau_apical=2.0,
     )
     steps = round(90 / dt)
     soma = torch.zeros(steps, 1, dtype=torch.float64)

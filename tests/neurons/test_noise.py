@@ -102,6 +102,19 @@ def test_one_stream_for_each_sample(shape: tuple[int, ...]) -> None:
         source.draw(("uniform", "uniform"), torch.Size(shape), torch.float32, CPU)
 
 
+def test_samples_numbered_twice_are_refused() -> None:
+    with pytest.raises(ValueError, match="Sample 4 is in the batch more than once"):
+        SampleStreams(5, [4, 1, 4])
+
+
+def test_a_batch_without_samples() -> None:
+    draws = SampleStreams(5, []).draw(("normal", "none"), torch.Size((0, 4)), torch.float64, CPU)
+    assert draws.burst is None
+    assert draws.event is not None
+    assert draws.event.shape == (0, 4)
+    assert draws.event.dtype == torch.float64
+
+
 def test_streams_on_another_device_are_refused() -> None:
     with pytest.raises(ValueError, match="The random streams live on cpu, the neurons on meta"):
         Streams.from_seed(0).draw(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clapp_snn.neurons.dendritic_prediction import DendriticPredictionParameters
 from clapp_snn.neurons.event_burst import EventBurstParameters
+from clapp_snn.neurons.naud_sprekeler_parameters import NaudSprekelerParameters
 from clapp_snn.neurons.parameters import (
     CHANGED,
     PRESETS,
@@ -19,6 +20,7 @@ from clapp_snn.neurons.parameters import (
     preset,
     quantity,
     register,
+    whole_steps,
 )
 from clapp_snn.neurons.rate import RateParameters
 from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIFParameters
@@ -127,9 +129,35 @@ def test_sources_follow_the_values() -> None:
         assert Toy().source("high") == "second source"
         assert Toy(high=7.0).source("high") == "a paper"
         assert Toy(high=8.0).source("high") == CHANGED
+        assert Toy(low=0.5, high=7.0).source("high") == CHANGED
+        assert Toy(high=7.0).source("low") == "first source"
         assert preset("ToyPreset") == Toy(high=7.0)
     finally:
         del PRESETS["ToyPreset"]
+
+
+def test_a_set_of_ones_own_does_not_borrow_the_sources_of_presets() -> None:
+    """Without background, L1 has three values in common with `Payeur2021`, which it is not."""
+    quiet = NaudSprekelerParameters().quiet()
+    for name in ("ou_sigma", "ou_mean_soma", "ou_mean_apical"):
+        assert quiet.source(name) == CHANGED
+        assert "Payeur" in preset("Payeur2021").source(name)
+    assert quiet.source("ou_tau") == NaudSprekelerParameters().source("ou_tau")
+
+
+@pytest.mark.parametrize(
+    ("duration", "dt", "steps"), [(0.0, 0.3, 0), (3.0, 0.1, 30), (0.7, 0.1, 7)]
+)
+def test_durations_of_whole_steps(duration: float, dt: float, steps: int) -> None:
+    assert whole_steps("t_ref", duration, dt) == steps
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps=st.integers(0, 10_000), dt=st.floats(0.01, 10.0))
+def test_every_multiple_is_whole_and_nothing_in_between(steps: int, dt: float) -> None:
+    assert whole_steps("t_ref", steps * dt, dt) == steps
+    with pytest.raises(ValueError, match=r"t_ref = .* is not a whole number of steps of dt = "):
+        whole_steps("t_ref", (steps + 0.3) * dt, dt)
 
 
 def test_an_unknown_preset_is_refused_with_the_known_names() -> None:
@@ -160,6 +188,18 @@ def test_latex_table() -> None:
     assert lines[-1] == r"\end{tabular}"
 
 
+def test_latex_table_escapes_every_special_character() -> None:
+    @dataclass(frozen=True)
+    class Special(ParameterSet):
+        one: float = quantity(1.0, "pA^2", 0.0, 2.0, r"a~b \ {c} | <d> 5 % $ #", "e_f")
+
+    row = Special().table("latex").splitlines()[4]
+    assert row == (
+        r"one & 1 & pA\textasciicircum{}2 & 0 to 2 & a\textasciitilde{}b \textbackslash{} \{c\} "
+        r"\textbar{} \textless{}d\textgreater{} 5 \% \$ \# & e\_f \\"
+    )
+
+
 def test_unknown_style_of_table() -> None:
     with pytest.raises(ValueError, match="style must be 'markdown' or 'latex', not 'html'"):
         Toy().table("html")  # type: ignore[arg-type]
@@ -187,6 +227,15 @@ def test_json_in_other_units_is_refused() -> None:
     record = json.loads(Toy().to_json())
     record["units"]["low"] = "V"
     with pytest.raises(ValueError, match="low is given in 'V', expected 'mV'"):
+        Toy.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize("units", [{}, {"low": "mV"}, {"low": "mV", "high": "mV", "mode": "mV"}])
+def test_json_with_other_units_than_all_is_refused(units: dict[str, str]) -> None:
+    record = json.loads(Toy().to_json()) | {"units": units}
+    with pytest.raises(
+        ValueError, match=r"Unknown or missing units of Toy: (high|mode|high, low)\."
+    ):
         Toy.from_json(json.dumps(record))
 
 

@@ -324,6 +324,8 @@ def test_preset_names_a_source_for_every_value_and_survives_json():
     assert StrictBurstParameters.from_json(params.to_json()) == params
     for field in fields(params):
         assert "doi:" in params.source(field.name), field.name
+    for name in ("delay_min", "delay_range"):
+        assert params.source(name).startswith("this package; a fixed 10 ms in Payeur"), name
 
 
 @pytest.mark.parametrize(

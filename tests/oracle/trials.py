@@ -21,7 +21,7 @@ def neighbours(default: NeuronParameters, rng: np.random.Generator, **fixed: flo
     """A random parameter set inside the permitted ranges.
 
     Potentials move by up to 5 mV, all other numbers by up to a factor of 2 in either direction, unless given
-    in `fixed`.
+    in `fixed`. L1, L2 and L3 need their refractory time there, as a whole number of steps.
     """
     values: dict[str, float | str] = {}
     for entry in default.quantities():

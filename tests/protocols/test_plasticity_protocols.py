@@ -1,13 +1,22 @@
 """Payeur pairing, apical gating of plasticity and the Urbanczik-Senn neuron, at small size."""
 
 import csv
+import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from clapp_snn.protocols.dendritic_prediction_learning import DendriticPredictionLearning
+from clapp_snn.protocols.dendritic_prediction_learning import (
+    CORRELATION_FIRST,
+    CORRELATION_LAST,
+    DISTANCE_FIRST,
+    DISTANCE_LAST,
+    DendriticPredictionLearning,
+    fit,
+)
 from clapp_snn.protocols.pairing import ACTIVE, CONDITIONS, STRENGTHS, Pairing
 from clapp_snn.protocols.payeur_pairing import (
     FREQUENCIES,
@@ -89,11 +98,60 @@ def test_an_area_that_never_reads_its_dendrite_is_out_of_range() -> None:
 def test_the_dendrite_learns_to_predict_the_soma() -> None:
     protocol = DendriticPredictionLearning(neurons=4, repetitions=20, dt=0.4, pattern=80)
     measured = protocol.measure(seed=0)
-    assert measured.correlation.shape == (20, 4)
-    first, last = measured.correlation[:2].mean(), measured.correlation[-2:].mean()
-    assert last > first + 0.3
-    assert measured.distance[-2:].mean() < measured.distance[:2].mean()
+    correlation, distance = measured.each
+    assert correlation.shape == distance.shape == (20, 4)
+    assert correlation[-2:].mean() > correlation[:2].mean() + 0.3
+    assert distance[-2:].mean() < distance[:2].mean()
     assert protocol.findings(measured)[0].ok
     records = protocol.records(measured)
     assert len(records) == 80
     assert records[-1]["repetition"] == 20
+
+
+def test_teaching_conductances_are_filtered_from_rest() -> None:
+    """g(t) of a constant target is target (1 - exp(-t / tau)) at every step, and a sine lags."""
+    protocol = DendriticPredictionLearning(dt=0.4, pattern=80, repetitions=20, tau_teaching=5.0)
+    g_exc, g_inh = protocol.teaching()
+    t = 0.4 * torch.arange(1, 4001, dtype=torch.float64)
+    assert torch.allclose(g_inh, 540 * (1 - torch.exp(-t / 5)), rtol=1e-12)
+    # A first-order low-pass of a sine of period T: gain 1 / sqrt(1 + (2 pi tau / T)^2), up to steps of dt.
+    late = g_exc[-200:] - g_exc[-200:].mean()
+    assert float(g_exc[-200:].mean()) == pytest.approx(162, rel=1e-6)
+    omega = 2 * math.pi * 5 / 40
+    assert float(late.abs().max()) == pytest.approx(144 / math.hypot(1, omega), rel=0.01)
+
+
+def test_fit_is_correlation_and_distance() -> None:
+    generator = torch.Generator().manual_seed(3)
+    predictions, soma = torch.rand(2, 50, 4, dtype=torch.float64, generator=generator)
+    matching = torch.rand(50, 1, dtype=torch.float64, generator=generator)
+    correlation, distance = fit(predictions, soma, matching)
+    for neuron in range(4):
+        r = np.corrcoef(predictions[:, neuron], matching[:, 0])[0, 1]
+        assert float(correlation[neuron]) == pytest.approx(r)
+        rms = np.sqrt(np.mean((predictions[:, neuron] - soma[:, neuron]).numpy() ** 2))
+        assert float(distance[neuron]) == pytest.approx(rms)
+
+
+def test_ranges_are_those_of_the_recorded_runs_of_nest() -> None:
+    """The references in the protocol are the golden file; ours before teaching was filtered leaves them."""
+    runs = json.loads((GOLDEN / "nest_urbanczik.json").read_text("utf-8"))["urbanczik_learning"]
+    for key, reference in (
+        ("corr_first10", CORRELATION_FIRST),
+        ("corr_last10", CORRELATION_LAST),
+        ("rms_Vw_minus_U_first10", DISTANCE_FIRST),
+        ("rms_last10", DISTANCE_LAST),
+    ):
+        assert reference.runs == pytest.approx([run[key] for run in runs], abs=1e-3)
+    twelve = torch.ones(12)
+    assert not DISTANCE_FIRST.finding("x", 3.93 * twelve, "mV").ok
+    assert DISTANCE_FIRST.finding("x", 3.5 * twelve, "mV").ok
+    assert not CORRELATION_LAST.finding("x", 0.92 * twelve, "").ok
+
+
+@pytest.mark.slow
+def test_learning_figures_are_those_of_nest() -> None:
+    """The whole protocol: teaching from the third repetition on raises correlation and lowers distance."""
+    protocol = DendriticPredictionLearning()
+    findings = protocol.findings(protocol.measure(seed=1))
+    assert [finding.name for finding in findings if not finding.ok] == []

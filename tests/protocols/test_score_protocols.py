@@ -1,5 +1,6 @@
 """Scores and gate read from bursts, and one area at work, at small size."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,12 +38,21 @@ def test_half_wave_bursts_never_saturate() -> None:
 
 
 def test_calibration_small() -> None:
-    """Every finding holds, and the single population reads too much."""
+    """Every finding holds, slopes included, and the single population reads too much."""
     protocol = ScoreCalibration(units=16, repeats=100)
     measured = protocol.measure(seed=1)
     findings = {finding.name: finding for finding in protocol.findings(measured)}
-    named = [name for name in findings if "slope" not in name]
-    assert [name for name in named if not findings[name].ok] == []
+    assert [name for name, finding in findings.items() if not finding.ok] == []
+    for name in ("L3 half-wave", "L3 opponent", "L2 opponent"):
+        slope = findings[f"{name}: slope against the true score"]
+        readout = measured.readouts[name]
+        # Slope and its error by numpy, from the closed form's mean and spread.
+        u, mean, sd = np.array(SCORES), readout.mean.numpy(), readout.sd.numpy()
+        assert slope.expected == pytest.approx(np.polyfit(u, mean, 1)[0], abs=1e-6)
+        share = (u - u.mean()) / ((u - u.mean()) ** 2).sum()
+        error = np.sqrt((share**2 * sd**2 / 100).sum())
+        assert (slope.high - slope.low) / 2 == pytest.approx(4.5 * error)
+        assert not slope._replace(measured=slope.expected + 5 * error).ok
     assert findings["L3 single population: bias of the score"].measured > 0.3
     assert len(protocol.records(measured)) == 4 * len(SCORES)
 
