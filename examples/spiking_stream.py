@@ -26,6 +26,7 @@ from clapp_snn.training.stream_loop import train_stream
 
 SHOWN = 24
 INPUT_RATE = 100.0
+SETTLE = 200.0
 
 
 def main(out: Path = Path("runs/spiking_stream"), windows: int = 6000, seed: int = 0) -> None:
@@ -45,7 +46,7 @@ def main(out: Path = Path("runs/spiking_stream"), windows: int = 6000, seed: int
 
 def raster(config: StreamConfig, path: Path) -> Path:
     """First glance, fixation and saccade of the trained first area, simulated step by step."""
-    config = replace(config, simulation="stepped", window=1000.0, settle=200.0, tau_basal=50.0)
+    config = replace(config, simulation="stepped", window=1000.0, settle=SETTLE, tau_basal=50.0)
     network = build_network(config)
     network.load_state_dict(load_checkpoint(config.folder()).model)
     area, digits = network.area(0), open_objects(config).test
@@ -63,7 +64,7 @@ def raster(config: StreamConfig, path: Path) -> Path:
         gamma = float(area.read(state, torch.tensor([float(y)])).gamma)
         start = number * area.steps * config.dt
         end = start + area.steps * config.dt
-        glances.append(Glance(name, start, start + config.settle, end, y, true, gamma))
+        glances.append(Glance(name, start, start + SETTLE, end, y, true, gamma))
         state = area.latch(state)
     inputs, spikes, bursts, score, fixation, saccade = (
         torch.stack(column).numpy() for column in zip(*columns, strict=True)

@@ -26,7 +26,7 @@ class StreamConfig:
         neuron: "rate", "event_burst" (L3), "strict_burst" (L2) or "lif" (L0).
         units: of each area, bottom up.
         window: counted time T of a glance, ms; the rate neuron needs one step, whatever is given.
-        settle: uncounted time before it, ms.
+        settle: uncounted time before it, ms; None takes what the neuron needs (50 ms for strict_burst, else 0).
         dt: time step, ms.
         tau_basal: time constant of the basal synapses, ms; 0 for none.
         rho: events per unit of activity, Hz; None takes 20 Hz, and 5 Hz for L2.
@@ -53,7 +53,7 @@ class StreamConfig:
     neuron: Literal["rate", "event_burst", "strict_burst", "lif"] = "event_burst"
     units: tuple[int, ...] = (128, 128)
     window: float = 1000.0
-    settle: float = 0.0
+    settle: float | None = None
     dt: float = 1.0
     tau_basal: float = 0.0
     rho: float | None = None
@@ -80,9 +80,11 @@ class StreamConfig:
         for name in ("copies", "batch", "log_every", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("windows", "milestones", "settle", "tau_basal"):
+        for name in ("windows", "milestones", "tau_basal"):
             if getattr(self, name) < 0:
                 problems.append(f"{name} must not be negative, not {getattr(self, name)}")
+        if self.settle is not None and self.settle < 0:
+            problems.append(f"settle must not be negative, not {self.settle}")
         if not self.units or min(self.units) < 1:
             problems.append(f"units must name at least one area of at least one unit: {self.units}")
         if not 0 <= self.p_saccade <= 1:
