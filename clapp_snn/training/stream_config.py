@@ -26,7 +26,7 @@ class StreamConfig:
         neuron: "rate", "event_burst" (L3), "strict_burst" (L2) or "lif" (L0).
         units: of each area, bottom up.
         window: counted time T of a glance, ms; the rate neuron needs one step, whatever is given.
-        settle: uncounted time before it, ms; None takes what the neuron needs (50 ms for strict_burst, else 0).
+        settle: uncounted time before it, ms; None takes what the neuron needs (strict_burst 50, else 0).
         dt: time step, ms.
         tau_basal: time constant of the basal synapses, ms; 0 for none.
         rho: events per unit of activity, Hz; None takes 20 Hz, and 5 Hz for L2.
