@@ -60,6 +60,7 @@ def measure(
     with torch.no_grad():
         area.weight.copy_(torch.eye(units))
         area.bias.zero_()
+        area.W_pred.zero_()
     state = area.initial_state(samples)
     state = state._replace(apical=A, size=area.gain.follow(state.size, A))
     source = Streams.from_seed(1, "linearity")
