@@ -1,6 +1,6 @@
 """Everything that defines a training run, as data: one frozen record, one YAML file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -177,11 +177,15 @@ def require_same(saved: TrainConfig, asked: TrainConfig) -> None:
     With a decay the length of the run belongs to the schedule and must stay, too.
     """
     schedule = ("epochs", "steps") if saved.decay > 0 else ()
+    refuse_changes(saved, asked, set(FREE_ON_RESUME) - set(schedule))
+
+
+def refuse_changes(saved: Any, asked: Any, free: Collection[str]) -> None:
+    """Raise ValueError naming every field of two records of one kind that differs and is not `free`."""
     changed = [
         f"{field.name}: {getattr(saved, field.name)!r} -> {getattr(asked, field.name)!r}"
-        for field in fields(TrainConfig)
-        if (field.name not in FREE_ON_RESUME or field.name in schedule)
-        and getattr(saved, field.name) != getattr(asked, field.name)
+        for field in fields(saved)
+        if field.name not in free and getattr(saved, field.name) != getattr(asked, field.name)
     ]
     if changed:
         raise ValueError(

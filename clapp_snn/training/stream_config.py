@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 
 from clapp_snn.files import write_text
+from clapp_snn.training.config import refuse_changes
 
 FILE = "stream.yaml"
 
@@ -142,15 +143,4 @@ def read_stream_config(run: str | Path) -> StreamConfig:
 
 def require_same_stream(saved: StreamConfig, asked: StreamConfig) -> None:
     """Raise ValueError naming every field that must not change when a run is resumed, and did."""
-    changed = [
-        f"{field.name}: {getattr(saved, field.name)!r} -> {getattr(asked, field.name)!r}"
-        for field in fields(StreamConfig)
-        if field.name not in FREE_ON_RESUME
-        and getattr(saved, field.name) != getattr(asked, field.name)
-    ]
-    if changed:
-        raise ValueError(
-            "A run resumes only with its own configuration, and this differs: "
-            + "; ".join(changed)
-            + ". Give the saved values, or another `out` folder for a new run."
-        )
+    refuse_changes(saved, asked, FREE_ON_RESUME)
