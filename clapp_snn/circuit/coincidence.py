@@ -29,9 +29,9 @@ from torch import Tensor
 
 from clapp_snn.functional.eligibility import effective_steps
 from clapp_snn.neurons.interface import Outputs
+from clapp_snn.neurons.parameters import MS_PER_S
 
 Readout = Literal["half_wave", "opponent", "single"]
-MS_PER_S = 1000.0
 
 
 class Currents(NamedTuple):

@@ -30,7 +30,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from clapp_snn.circuit.coincidence import MS_PER_S, Readout
+from clapp_snn.circuit.coincidence import Readout
 from clapp_snn.circuit.gain import Gain
 from clapp_snn.circuit.soma_calibration import (
     NAUD_SPREKELER,
@@ -41,7 +41,7 @@ from clapp_snn.circuit.soma_calibration import (
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
 from clapp_snn.neurons.interface import Neuron
 from clapp_snn.neurons.naud_sprekeler import NaudSprekeler, NaudSprekelerParameters
-from clapp_snn.neurons.parameters import NeuronParameters
+from clapp_snn.neurons.parameters import MS_PER_S, NeuronParameters
 from clapp_snn.neurons.rate import Rate
 from clapp_snn.neurons.strict_burst import StrictBurst, StrictBurstParameters, apical_current
 from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from clapp_snn.neurons.interface import Inputs, Neuron
 from clapp_snn.neurons.noise import Streams
-
-MS_PER_S = 1000.0
+from clapp_snn.neurons.parameters import MS_PER_S
 
 
 class SomaCalibration(NamedTuple):
