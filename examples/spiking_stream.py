@@ -18,9 +18,9 @@ from clapp_snn.figures.one_area import Glance, one_area
 from clapp_snn.figures.style import save
 from clapp_snn.neurons.noise import Streams
 from clapp_snn.randomness import generator
-from clapp_snn.stimuli.digits import DigitSet
+from clapp_snn.stimuli.digits import DigitSet, open_digits
 from clapp_snn.training.checkpoint import load_checkpoint
-from clapp_snn.training.stream_build import build_network, open_objects
+from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import StreamConfig
 from clapp_snn.training.stream_loop import train_stream
 
@@ -49,7 +49,7 @@ def raster(config: StreamConfig, path: Path) -> Path:
     config = replace(config, simulation="stepped", window=1000.0, settle=SETTLE, tau_basal=50.0)
     network = build_network(config)
     network.load_state_dict(load_checkpoint(config.folder()).model)
-    area, digits = network.area(0), open_objects(config).test
+    area, digits = network.area(0), open_digits(config.seed).test
     source, events = Streams.from_seed(config.seed, "raster"), generator(config.seed, "raster")
     state, glances, columns = area.initial_state(1), [], []
     chance = INPUT_RATE * config.dt / 1000

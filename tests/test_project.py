@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "neurons": {"functional", "native"},
     "methods": {"functional"},
     "encoders": {"functional"},
-    "circuit": {"functional", "neurons", "methods", "encoders"},
+    "circuit": {"native", "functional", "neurons", "methods", "encoders"},
     "stimuli": set(),
     "training": {"native", "functional", "neurons", "methods", "encoders", "circuit", "stimuli"},
     "evaluation": {"native", "functional", "neurons", "methods", "encoders", "circuit", "stimuli"},

@@ -3,7 +3,9 @@
 import math
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class LateralConnections(nn.Module):
@@ -40,3 +42,7 @@ class LateralConnections(nn.Module):
             for matrix in (self.W_pred, self.W_retro):
                 if matrix is not None:
                     matrix.uniform_(-bound, bound, generator=generator)
+
+    def predict(self, c: Float[Tensor, "sample c"]) -> Float[Tensor, "sample z"]:
+        """Apical input W_pred c of a single matrix."""
+        return F.linear(c, self.W_pred)

@@ -22,7 +22,7 @@ from clapp_snn.circuit.stream_checks import require_input
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.neurons.drawn import draw_counts
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
-from clapp_snn.neurons.interface import Inputs, Outputs
+from clapp_snn.neurons.interface import Outputs
 from clapp_snn.neurons.noise import SampleStreams, Streams
 
 
@@ -74,7 +74,7 @@ def drawn_window(
     passed = area.basal.winners(a, torch.zeros_like(a))
     shape = (len(x), len(area.detector.signs), *area.unit_shape)
     apical = state.apical.view(len(x), 1, *area.everywhere, -1)
-    inputs = Inputs(
+    inputs = area.drives(
         area.port.soma(passed)[:, None].expand(shape),
         area.port.apical(area.signs[:, 0] * apical, kappa.view(-1, 1, *area.everywhere, 1)).expand(
             shape

@@ -14,6 +14,7 @@ drives of whichever neuron it was given, so that in every code and every model
 | L2 strict burst   | measured f-I curve at rho [a]_+ | I(p0) + s zhat D_b / R, in pA     | opponent  |
 | L1 Naud-Sprekeler | measured f-I curve at rho [a]_+ | I(p0) + s zhat 136 pA             | opponent  |
 | L0 LIF            | closed form of the period       | (1 - alpha) theta_d zhat / theta  | half_wave |
+| L0 LIF, linear    | rho dt a, and what leaks        | the same                          | half_wave |
 
 L2: a dendrite with the static resistance R = 0.0268 GOhm needs I(p0) = 190 pA to burst at p0 = 0.2113
 without a prediction, and s zhat = 1 is 224 pA more. L1: burst probabilities follow
@@ -46,6 +47,7 @@ __all__ = [
     "CurrentPort",
     "EventBurstPort",
     "LIFPort",
+    "LinearLIFPort",
     "NaudSprekelerPort",
     "Port",
     "RatePort",
@@ -143,6 +145,23 @@ class LIFPort(Port):
     def gain(self) -> Gain:
         """kappa = 0.66 / rms."""
         return Gain("rms", self.SLOPE)
+
+
+class LinearLIFPort(LIFPort):
+    """L0 as a chip has it: events times weights, and a constant bias, charge the membrane.
+
+    The increment a step is theta (rho dt a + l) with l = 1 - beta. At x = events / (rho dt) this is W times
+    the events of the step. The bias rho dt b + l makes up for the leak, so that a neuron fires iff a > 0.
+    Positive and negative input meet on the membrane before the threshold rectifies; no synaptic filter is
+    needed. Rates are approximate, and small ones too high: the period is -tau log(1 - l / (rho dt a + l))
+    in whole steps, so that the default neuron at rho = 100 Hz has z = 0.43, 0.77, 1.25 and 2.0 at a = 0.2,
+    0.5, 1 and 2.
+    """
+
+    def soma(self, a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Increment a step: linear in a, and not rectified."""
+        step = self.rho * self.dt / MS_PER_S
+        return self.constants.threshold * (step * a + (1 - self.constants.beta))
 
 
 def port_of(neuron: Neuron) -> Port:

@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterator
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from clapp_snn.circuit.apical_memory import ApicalMemory, Latch
 from clapp_snn.circuit.basal import Basal, Dense
@@ -89,6 +88,8 @@ class StreamArea(LateralConnections):
     number of steps, unknown names, a port or memory made for another neuron or time step, and `single`
     without an opponent read-out.
     """
+
+    drives: Callable[[Tensor, Tensor], Inputs] = Inputs
 
     def __init__(
         self,
@@ -222,12 +223,10 @@ class StreamArea(LateralConnections):
         basal = x if self.basal_decay == 0 else torch.lerp(x, state.basal, self.basal_decay)
         a = self.basal.drive(basal, self.weight, self.bias)
         passed = self.basal.winners(a, state.sums.drive)
-        apical = state.apical
-        if self.memory.moving:
-            apical = F.linear(state.memory.context, self.W_pred)
+        apical = self.predict(state.memory.context) if self.memory.moving else state.apical
         kappa = self.gain.kappa(state.size)
         shape = (len(x), len(self.detector.signs), self.copies, *self.unit_shape)
-        inputs = Inputs(
+        inputs = self.drives(
             self.port.soma(passed)[:, None, None].expand(shape),
             self.port.apical(
                 self.signs * apical.view(len(x), 1, 1, *self.everywhere, -1),
@@ -279,10 +278,11 @@ class StreamArea(LateralConnections):
             )
         traces = self._traces(state)
         gamma = self.nucleus.read(state.nucleus, y).gamma
-        update = window_update(
-            gamma, traces, self.W_pred, self.W_retro, self.retro, self.basal.change
-        )
-        return Reading(gamma, state.detector.u, traces, update)
+        return Reading(gamma, state.detector.u, traces, self.learned(gamma, traces))
+
+    def learned(self, gamma: Float[Tensor, "sample"], held: WindowTraces) -> WindowUpdate:
+        """Eqs. 6-8 with what the synapses held."""
+        return window_update(gamma, held, self.W_pred, self.W_retro, self.retro, self.basal.change)
 
     def _traces(self, state: StreamAreaState) -> WindowTraces:
         if not bool(torch.isfinite(state.sums.x).all()):
@@ -292,7 +292,7 @@ class StreamArea(LateralConnections):
         d = post_factor(self.basal.winners(drive, drive), z, self.post_factor)
         d = self.basal.at_winners(d, drive)
         c = self.memory.average(state.memory, self.steps)
-        A = F.linear(c, self.W_pred) if self.memory.moving else state.apical
+        A = self.predict(c) if self.memory.moving else state.apical
         if self.by_bursts:
             A = self.basal.at_winners(apical_input_from_bursts(state.share / steps, z), drive)
         return WindowTraces(x, self.basal.average(z), d, A, c, state.x_prev, state.d_prev)
@@ -305,7 +305,7 @@ class StreamArea(LateralConnections):
         """
         x, z, d, *_ = self._traces(state)
         memory = self.memory.close(z, state.memory)
-        apical = F.linear(memory.context, self.W_pred)
+        apical = self.predict(memory.context)
         return state._replace(
             sums=WindowSums(*(torch.zeros_like(each) for each in state.sums)),
             detector=self.counter.reset(state.detector),

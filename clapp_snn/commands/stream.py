@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+from clapp_snn.evaluation.local_readout import read_out_locally
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
 from clapp_snn.files import write_text
 from clapp_snn.training.checkpoint import load_checkpoint
-from clapp_snn.training.stream_build import build_network, open_objects
+from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import StreamConfig
 from clapp_snn.training.stream_loop import StreamResult, train_stream
+from clapp_snn.training.stream_objects import StreamObjects, open_objects
 
 PROBE_FILE = "stream_probe.csv"
-Row = tuple[str, int, float, float]
-"""Trained or untrained, area (0: raw input), linear and 5-shot accuracy in percent."""
+Row = tuple[str, int, float, float, float]
+"""Trained or untrained, area (0: raw input); linear, 5-shot and locally learned read-out, in percent."""
 
 
 def stream(config: StreamConfig, *, resume: bool = False, quiet: bool = False) -> StreamResult:
@@ -19,31 +21,40 @@ def stream(config: StreamConfig, *, resume: bool = False, quiet: bool = False) -
 
     Raises as `train_stream` does.
     """
-    result = train_stream(config, resume=resume, quiet=quiet)
+    objects = open_objects(config)
+    result = train_stream(config, resume=resume, quiet=quiet, objects=objects)
     if not result.interrupted:
-        rows = probe_run(config)
+        rows = probe_run(config, objects)
         print(table(rows))
-        lines = ["weights,area,linear,five_shot", *(",".join(map(str, row)) for row in rows)]
+        lines = ["weights,area,linear,five_shot,local", *(",".join(map(str, row)) for row in rows)]
         write_text(result.folder / PROBE_FILE, "\n".join(lines) + "\n")
     return result
 
 
-def probe_run(config: StreamConfig) -> list[Row]:
+def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> list[Row]:
     """Accuracies of a finished run and of the network it started from, on the same glances."""
-    objects, rows = open_objects(config), []
+    objects = objects or open_objects(config)
+    rows: list[Row] = []
     for weights in ("untrained", "trained"):
         network = build_network(config)
         if weights == "trained":
             network.load_state_dict(load_checkpoint(Path(config.folder())).model)
         cache = cache_glances(network, objects.train, objects.test, config.seed, drawn=config.drawn)
-        for linear, few in zip(*probe_glances(cache, config.seed), strict=True):
-            rows.append((weights, linear.layer, round(linear.accuracy, 2), round(few.accuracy, 2)))
+        if rows:
+            # Raw input is the same for both: it is read out once.
+            rows.append((weights, *rows[0][1:]))
+            del cache.train[0], cache.test[0]
+        probes = (*probe_glances(cache, config.seed), read_out_locally(cache, config.seed))
+        for linear, few, local in zip(*probes, strict=True):
+            percent = [round(score.accuracy, 2) for score in (linear, few, local)]
+            rows.append((weights, linear.layer, percent[0], percent[1], percent[2]))
     return rows
 
 
 def table(rows: list[Row]) -> str:
     """Lines of text."""
-    lines = ["weights      area   linear %   5-shot %"]
-    for weights, area, linear, few in rows:
-        lines.append(f"{weights:11s} {area or 'raw':>5}   {linear:8.1f}   {few:8.1f}")
+    lines = ["weights      area   linear %   5-shot %    local %"]
+    for weights, area, *accuracies in rows:
+        numbers = "   ".join(f"{each:8.1f}" for each in accuracies)
+        lines.append(f"{weights:11s} {area or 'raw':>5}   {numbers}")
     return "\n".join(lines)

@@ -58,3 +58,6 @@ VGG6 = Architecture(
         ConvLayer(1024, pool=True),
     ),
 )
+
+ARCHITECTURES = {VGG6.name: VGG6}
+"""Tables by name."""

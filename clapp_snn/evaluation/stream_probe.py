@@ -1,7 +1,10 @@
-"""Linear and few-shot probes of a network on glances: what can be read from the counts of one window.
+"""Linear and few-shot probes of a network on glances: what can be read from the counts of windows.
 
-Features of an area are its activity z in one glance from rest: events divided by rho T M, or rates. Scores,
-bursts, gamma and weights are not looked at. Layer 0 is the raw input of the same glances.
+Features of an area are its activity z in a glance from rest: events divided by rho T M, or rates; of a
+convolutional area, averaged over positions, as in rate mode. Where an object is inspected with several looks
+(three micro-saccades of a recording, all patches of an image), each is a window from rest, and features are
+averages over them. Scores, bursts, gamma and weights are not looked at. Layer 0 is the raw input of the same
+looks.
 """
 
 from collections.abc import Sequence
@@ -12,19 +15,20 @@ from torch import Tensor
 
 from clapp_snn.circuit.drawn_window import drawn_windows
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.circuit.stream_input import stream_input
 from clapp_snn.evaluation.cache import CachedFeatures
 from clapp_snn.evaluation.fast_probe import fast_probe
 from clapp_snn.evaluation.few_shot import few_shot_probe
 from clapp_snn.evaluation.scores import LayerScore
 from clapp_snn.neurons.noise import SampleStreams
 from clapp_snn.randomness import generator
-from clapp_snn.stimuli.glances import Objects
+from clapp_snn.stimuli.glances import Inspectable
 
 
 @torch.no_grad()
 def glance_features(
     network: StreamHierarchy,
-    objects: Objects,
+    objects: Inspectable,
     indices: Int64[Tensor, "glance"],
     seed: int,
     part: str,
@@ -32,7 +36,7 @@ def glance_features(
     drawn: bool = False,
     batch: int = 300,
 ) -> list[Float[Tensor, "glance feature"]]:
-    """Input and activity of every area for one glance at each of `indices`.
+    """Input and activity of every area for each of `indices`, inspected once.
 
     Args:
         network: frozen.
@@ -41,13 +45,15 @@ def glance_features(
         seed, part: name the views and the neurons' random numbers. They depend on the place in `indices`, not
             on the batch, so networks are compared on the same glances.
         drawn: True draws the counts of a window at once.
-        batch: glances side by side.
+        batch: looks side by side.
     """
     layers: list[list[Tensor]] = []
-    for numbers in torch.arange(len(indices)).split(batch):
-        each = numbers.tolist()
-        views = [generator(seed, "probe glance", part, number) for number in each]
-        x = objects.views(indices[numbers], views).flatten(1)
+    for numbers in torch.arange(len(indices)).split(max(1, batch // objects.looks)):
+        views = [generator(seed, "probe glance", part, number) for number in numbers.tolist()]
+        seen = objects.inspect(indices[numbers], views)
+        count, looks = seen.shape[:2]
+        x = stream_input(network, seen.flatten(0, 1))
+        each = [number * looks + look for number in numbers.tolist() for look in range(looks)]
         states = network.initial_state(len(each))
         areas = range(len(network.areas))
         sources = [SampleStreams(seed, each, "probe", part, area) for area in areas]
@@ -56,28 +62,39 @@ def glance_features(
         else:
             states = network.window(x, states, sources)
         steps = network.area(0).detector.steps
-        layers.append([x, *(state.sums.z.flatten(1) / steps for state in states)])
+        features = [
+            network.area(area).basal.average(state.sums.z) / steps
+            for area, state in enumerate(states)
+        ]
+        layers.append(
+            [objects.raw(seen), *(z.unflatten(0, (count, looks)).mean(1) for z in features)]
+        )
     return [torch.cat(layer) for layer in zip(*layers, strict=True)]
 
 
 def cache_glances(
     network: StreamHierarchy,
-    train: Objects,
-    test: Objects,
+    train: Inspectable,
+    test: Inspectable,
     seed: int,
     *,
     drawn: bool = False,
-    test_views: int = 3,
+    test_views: int | None = None,
 ) -> CachedFeatures:
-    """Features of one glance at every training object and of `test_views` at every test object.
+    """Features of every training object, inspected once, and of every test object, `test_views` times.
+
+    None inspects objects of several looks once, others three times.
 
     Raises ValueError for objects without labels.
     """
     labels: list[Tensor] = []
     parts: list[dict[int, Tensor]] = []
-    for objects, part, views in ((train, "train", 1), (test, "test", test_views)):
+    for objects, part in ((train, "train"), (test, "test")):
         if objects.labels is None:
             raise ValueError(f"The {part} objects have no labels; a probe needs them.")
+        views = 1
+        if part == "test":
+            views = test_views or (1 if objects.looks > 1 else 3)
         indices = torch.arange(len(objects)).repeat(views)
         features = glance_features(network, objects, indices, seed, part, drawn=drawn)
         parts.append(dict(enumerate(features)))

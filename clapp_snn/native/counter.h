@@ -42,16 +42,16 @@ INLINE void philox(uint32_t word[4], uint32_t block, counter c) {
     word[0] = a, word[1] = b, word[2] = d, word[3] = e;
 }
 
-/* The words of the 32 neurons from 32 * group on. */
-INLINE void words_of_group(uint32_t word[GROUP], uint32_t group, counter c) {
+/* The words of eight blocks: word w of block b is word[8 w + b]. */
+INLINE void words_of_blocks(uint32_t word[GROUP], const uint32_t block[8], counter c) {
 #if defined(__AVX2__)
     /* 64-bit lanes whose upper halves the products ignore; even and odd blocks apart. */
     __m256i a[2], b[2], d[2], e[2];
     const __m256i m0 = _mm256_set1_epi64x(PHILOX_M0), m1 = _mm256_set1_epi64x(PHILOX_M1);
     uint32_t k0 = c.key[0], k1 = c.key[1];
+    const __m256i blocks = _mm256_loadu_si256((const __m256i *)block);
     UNROLL for (int odd = 0; odd < 2; odd++) {
-        const long long at = 8ll * group + odd;
-        a[odd] = _mm256_set_epi64x(at + 6, at + 4, at + 2, at);
+        a[odd] = odd ? _mm256_srli_epi64(blocks, 32) : blocks;
         b[odd] = _mm256_set1_epi64x(c.step);
         d[odd] = _mm256_set1_epi64x(c.sample);
         e[odd] = _mm256_set1_epi64x(c.stream);
@@ -72,12 +72,19 @@ INLINE void words_of_group(uint32_t word[GROUP], uint32_t group, counter c) {
         _mm256_storeu_si256((__m256i *)(word + 8 * w), _mm256_blend_epi32(all[w][0], upper, 0xAA));
     }
 #else
-    for (uint32_t block = 0; block < 8; block++) {
+    for (int b = 0; b < 8; b++) {
         uint32_t four[4];
-        philox(four, 8 * group + block, c);
-        for (int w = 0; w < 4; w++) word[8 * w + block] = four[w];
+        philox(four, block[b], c);
+        for (int w = 0; w < 4; w++) word[8 * w + b] = four[w];
     }
 #endif
+}
+
+/* The words of the 32 neurons from 32 * group on. */
+INLINE void words_of_group(uint32_t word[GROUP], uint32_t group, counter c) {
+    uint32_t block[8];
+    for (uint32_t b = 0; b < 8; b++) block[b] = 8 * group + b;
+    words_of_blocks(word, block, c);
 }
 
 /* The word of one neuron, the same as `words_of_group` gives it. */

@@ -93,10 +93,20 @@ class Cochlea:
             )
         if not wave.isfinite().all():
             raise ValueError("the sound is not finite everywhere; read it again")
-        filters = self.impulse_responses.to(wave)
         # A power of two: other lengths may have large prime factors, for which the transform is slow.
-        size = 1 << (len(wave) + filters.shape[1] - 2).bit_length()
-        heard = torch.fft.irfft(torch.fft.rfft(wave, size) * torch.fft.rfft(filters, size), size)
+        size = 1 << (len(wave) + self.impulse_responses.shape[1] - 2).bit_length()
+        heard = torch.fft.irfft(torch.fft.rfft(wave, size) * self._spectrum(size, wave), size)
         rectified = heard[:, : steps * self.samples_per_step].clamp(min=0)
         loudness = rectified.view(self.bands, steps, -1).mean(2).pow(self.exponent)
         return loudness.clamp(max=1).T.contiguous()
+
+    @cached_property
+    def _spectra(self) -> dict[tuple[int, torch.dtype, torch.device], Tensor]:
+        return {}
+
+    def _spectrum(self, size: int, like: Tensor) -> Tensor:
+        """Transform of the impulse responses, once for each length."""
+        key = (size, like.dtype, like.device)
+        if key not in self._spectra:
+            self._spectra[key] = torch.fft.rfft(self.impulse_responses.to(like), size)
+        return self._spectra[key]

@@ -55,6 +55,21 @@ class DigitSet:
         draws = [torch.randint(-JITTER, JITTER + 1, (2,), generator=g) for g in generators]
         return self.view(indices, torch.stack(draws))
 
+    @property
+    def looks(self) -> int:
+        """One."""
+        return 1
+
+    def inspect(
+        self, indices: Int64[Tensor, "sample"], generators: Sequence[torch.Generator]
+    ) -> Float32[Tensor, "sample 1 8 8"]:
+        """One view of each."""
+        return self.views(indices, generators)[:, None]
+
+    def raw(self, seen: Float32[Tensor, "sample 1 8 8"]) -> Float32[Tensor, "sample 64"]:
+        """The pixels."""
+        return seen.flatten(1)
+
 
 @dataclass(frozen=True, eq=False)
 class Digits:

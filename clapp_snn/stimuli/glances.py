@@ -34,6 +34,22 @@ class Objects(Protocol):
         """One view of each of these objects; all that is random comes from the sample's generator."""
 
 
+class Inspectable(Objects, Protocol):
+    """Objects that can also be looked at to be told apart: a probe averages over several looks."""
+
+    @property
+    def looks(self) -> int:
+        """Looks at each object."""
+
+    def inspect(
+        self, indices: Int64[Tensor, "sample"], generators: Sequence[torch.Generator]
+    ) -> Float[Tensor, "sample look *shape"]:
+        """All looks at each of these objects; what is random comes from the sample's generator."""
+
+    def raw(self, seen: Float[Tensor, "sample look *shape"]) -> Float[Tensor, "sample feature"]:
+        """What a read-out of the looks themselves gets."""
+
+
 @dataclass(frozen=True, eq=False)
 class Glance:
     """What is seen in one window.

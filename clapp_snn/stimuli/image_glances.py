@@ -1,4 +1,8 @@
-"""Glances at photographs: a fixation is another crop of the same image, a saccade goes to another image."""
+"""Glances at photographs: a fixation is another crop of the same image, a saccade goes to another image.
+
+To be told apart, an image is seen through all windows that tile its centre, side by side. Rate mode lets the
+patches of the same centre overlap by half.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +11,11 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from clapp_snn.stimuli.augment import CropDraw, apply_view
+from clapp_snn.stimuli.augment import CropDraw, apply_view, centre_view
 from clapp_snn.stimuli.record import Split
+
+CENTRE = 64
+"""Side of the centre that is inspected, in pixels, as in rate mode; smaller images are seen whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,3 +62,27 @@ class ImageGlances:
         )
         draw = CropDraw(row, col, torch.zeros(len(row), dtype=torch.bool))
         return apply_view(self.images.read(indices), draw, self.size, self.grey)
+
+    @property
+    def tiles(self) -> int:
+        """Windows side by side in the centre."""
+        return max(1, min(CENTRE, *self.images.image_size) // self.size)
+
+    @property
+    def looks(self) -> int:
+        """Windows in the centre: 16 of 16 x 16 pixels."""
+        return self.tiles**2
+
+    def inspect(
+        self, indices: Int64[Tensor, "sample"], generators: Sequence[torch.Generator]
+    ) -> Float32[Tensor, "sample look channel size size"]:
+        """The centre of each image in windows, row by row; nothing is random."""
+        view = centre_view(self.images.read(indices), self.tiles * self.size, self.grey)
+        windows = view.unfold(2, self.size, self.size).unfold(3, self.size, self.size)
+        return windows.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
+
+    def raw(
+        self, seen: Float32[Tensor, "sample look channel size size"]
+    ) -> Float32[Tensor, "sample pixel"]:
+        """All pixels of the centre."""
+        return seen.flatten(1)

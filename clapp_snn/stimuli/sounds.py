@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from clapp_snn.stimuli.cochlea import Cochlea
 from clapp_snn.stimuli.npz import read_arrays
 from clapp_snn.stimuli.spike_encoding import encode_spikes
+
+FSDD_TEST = 5
+"""Recordings of each word and speaker that the Free Spoken Digit Dataset sets aside for the test."""
 
 RANDOM_ENCODERS = ("snntorch_rate", "norse_poisson")
 
@@ -27,11 +30,21 @@ class Sounds:
         waves: one tensor a sound.
         labels: classes, counted from 0.
         sampling_rate: in Hz.
+        test: which sounds the collection sets aside for the test, or None.
     """
 
     waves: list[Float32[Tensor, "sample"]]
     labels: Int64[Tensor, "sound"]
     sampling_rate: int
+    test: Bool[Tensor, "sound"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.waves)
+
+    def select(self, chosen: Bool[Tensor, "sound"]) -> "Sounds":
+        """The chosen ones, in order."""
+        waves = [wave for wave, wanted in zip(self.waves, chosen.tolist(), strict=True) if wanted]
+        return Sounds(waves, self.labels[chosen], self.sampling_rate)
 
 
 def read_sound(
@@ -62,8 +75,12 @@ def read_sound(
 def open_sounds(path: str | Path) -> Sounds:
     """An `.npz` file with sound files back to back.
 
-    `data` holds their bytes, sound i those from offsets[i] up to offsets[i + 1]; `labels` the classes. Raises
-    what `read_sound` raises, and ValueError if the arrays do not fit together or sampling rates differ.
+    `data` holds their bytes, sound i those from offsets[i] up to offsets[i + 1]; `labels` the classes.
+    `index`, where it is there, is the number of the recording in the Free Spoken Digit Dataset: 0 to 4 are
+    its test.
+
+    Raises what `read_sound` raises, and ValueError if the arrays do not fit together or sampling rates
+    differ.
     """
     file = Path(path)
     arrays = read_arrays(file)
@@ -83,8 +100,14 @@ def open_sounds(path: str | Path) -> Sounds:
     rates = {rate for _, rate in sounds}
     if len(rates) != 1:
         raise ValueError(f"{file}: sounds of different sampling rates: {sorted(rates)} Hz")
+    index = arrays.get("index")
+    if index is not None and len(index) != len(labels):
+        raise ValueError(f"{file}: {len(index)} indices for {len(labels)} sounds")
     return Sounds(
-        [wave for wave, _ in sounds], torch.from_numpy(labels.astype(np.int64)), rates.pop()
+        [wave for wave, _ in sounds],
+        torch.from_numpy(labels.astype(np.int64)),
+        rates.pop(),
+        None if index is None else torch.from_numpy(index < FSDD_TEST),
     )
 
 
@@ -137,12 +160,23 @@ class SoundGlances:
         self, indices: Int64[Tensor, "sample"], generators: Sequence[torch.Generator]
     ) -> Float[Tensor, "sample step band"]:
         """One part of each sound, as loudness or as spikes; one random stream a sample."""
-        parts = []
-        for index, stream in zip(indices.tolist(), generators, strict=True):
-            heard = self.heard[index]
-            start = int(torch.randint(len(heard) - self.steps + 1, (), generator=stream))
-            parts.append(heard[start : start + self.steps])
-        loudness = torch.stack(parts)
+        starts = [
+            int(torch.randint(len(self.heard[index]) - self.steps + 1, (), generator=stream))
+            for index, stream in zip(indices.tolist(), generators, strict=True)
+        ]
+        return self.parts(indices, starts, generators)
+
+    def parts(
+        self,
+        indices: Int64[Tensor, "sample"],
+        starts: Sequence[int],
+        generators: Sequence[torch.Generator],
+    ) -> Float[Tensor, "sample step band"]:
+        """The parts of these sounds that begin at these time steps."""
+        heard = [self.heard[index] for index in indices.tolist()]
+        loudness = torch.stack(
+            [all_[start : start + self.steps] for all_, start in zip(heard, starts, strict=True)]
+        )
         if self.encoder is None:
             return loudness
         # One step of the encoder for each step of the cochlea.

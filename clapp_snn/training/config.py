@@ -1,14 +1,13 @@
 """Everything that defines a training run, as data: one frozen record, one YAML file."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
+from clapp_snn.training.records import record_from, record_from_file, record_text
 
 FILE = "config.yaml"
 
@@ -127,9 +126,7 @@ class TrainConfig:
 
 def to_yaml(config: TrainConfig) -> str:
     """The configuration as YAML text, in the order of the fields."""
-    record = asdict(config)
-    record["out"] = None if config.out is None else str(config.out)
-    return str(yaml.safe_dump(record, sort_keys=False))
+    return record_text(config)
 
 
 def write_config(run: str | Path, config: TrainConfig) -> None:
@@ -148,27 +145,12 @@ def read_config(run: str | Path) -> TrainConfig:
         raise FileNotFoundError(
             f"{path} does not exist: {run} is not the folder of a run. Train one with `clapp-snn train`."
         )
-    try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
-    return from_mapping(record, str(path))
+    return record_from_file(TrainConfig, path)
 
 
 def from_mapping(record: Any, source: str) -> TrainConfig:
     """Build a configuration from plain data; raises ValueError naming unknown keys."""
-    names = {field.name for field in fields(TrainConfig)}
-    if not isinstance(record, Mapping):
-        raise ValueError(f"{source} does not hold a mapping of options.")
-    if unknown := sorted(set(record) - names):
-        raise ValueError(f"{source} holds unknown options {unknown}; known are {sorted(names)}.")
-    values = dict(record)
-    if values.get("out") is not None:
-        values["out"] = Path(values["out"])
-    try:
-        return TrainConfig(**values)
-    except TypeError as error:
-        raise ValueError(f"{source} holds an option of the wrong type: {error}.") from error
+    return record_from(TrainConfig, record, source)
 
 
 def require_same(saved: TrainConfig, asked: TrainConfig) -> None:

@@ -1,25 +1,27 @@
 """From the record of a run on a stream to its network and its objects."""
 
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
+from clapp_snn.circuit.ablations import make_area, make_stack
+from clapp_snn.circuit.build_stream import build_stream
 from clapp_snn.circuit.drawn_window import require_drawable
-from clapp_snn.circuit.ports import LIFPort, Port, StrictBurstPort
-from clapp_snn.circuit.stream_area import StreamArea
+from clapp_snn.circuit.ports import LIFPort, LinearLIFPort, Port, StrictBurstPort
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.encoders.encoder import Encoder
+from clapp_snn.encoders.vgg import ARCHITECTURES
+from clapp_snn.methods import get_method
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
 from clapp_snn.neurons.interface import Neuron
 from clapp_snn.neurons.rate import Rate
 from clapp_snn.neurons.strict_burst import StrictBurst
 from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF
-from clapp_snn.stimuli.digits import Digits, open_digits
+from clapp_snn.randomness import generator
 from clapp_snn.training.stream_config import StreamConfig
+from clapp_snn.training.stream_objects import input_channels, inputs, open_objects
 
-PIXELS = 64
-
-
-def open_objects(config: StreamConfig) -> Digits:
-    """What is looked at, split by the seed of the run."""
-    return open_digits(config.seed)
+__all__ = ["build_network", "open_objects"]
 
 
 def build_network(config: StreamConfig) -> StreamHierarchy:
@@ -29,25 +31,45 @@ def build_network(config: StreamConfig) -> StreamHierarchy:
     """
     neuron, port = _neuron(config)
     rate = config.neuron == "rate"
-    areas = [
-        StreamArea(
-            pre,
-            post,
-            neuron,
-            config.dt if rate else config.window,
-            0.0 if rate else config.settle,
-            config.copies,
-            config.retro,
-            port,
-            tau_basal=0.0 if rate else config.tau_basal,
-        )
-        for pre, post in pairwise((PIXELS, *config.units))
-    ]
-    for area in areas if config.drawn else []:
-        require_drawable(area)
-    network = StreamHierarchy(areas)
-    network.reset_parameters(config.seed)
+    options: dict[str, Any] = {
+        "window": config.dt if rate else config.window,
+        "settle": 0.0 if rate else config.settle,
+        "copies": config.copies,
+        "port": port,
+        "tau_basal": 0.0 if rate else config.tau_basal,
+    }
+    if config.encoder == "dense":
+        network = _dense(config, neuron, options)
+    else:
+        network = _convolutional(config, neuron, options)
+    for index in range(len(network.areas) if config.drawn else 0):
+        require_drawable(network.area(index))
     return network.requires_grad_(False)
+
+
+def _dense(config: StreamConfig, neuron: Neuron, options: dict[str, Any]) -> StreamHierarchy:
+    network = make_stack(
+        config.ablation,
+        [
+            make_area(config.ablation, pre, post, neuron, retro=config.retro, **options)
+            for pre, post in pairwise((inputs(config), *config.units))
+        ],
+    )
+    network.reset_parameters(config.seed)
+    return network
+
+
+def _convolutional(
+    config: StreamConfig, neuron: Neuron, options: dict[str, Any]
+) -> StreamHierarchy:
+    """As rate mode starts method "clapp" with this encoder, width and seed."""
+    table = ARCHITECTURES[config.encoder]
+    encoder = Encoder(table, config.width, input_channels(config))
+    encoder.reset_parameters(generator(config.seed, "init", "encoder"))
+    clapp = get_method("clapp")
+    assert clapp.objective is not None
+    method = replace(clapp, objective=replace(clapp.objective, retro=config.retro))
+    return build_stream(encoder, method, config.seed, neuron, **options)
 
 
 def _neuron(config: StreamConfig) -> tuple[Neuron, Port | None]:
@@ -62,4 +84,5 @@ def _neuron(config: StreamConfig) -> tuple[Neuron, Port | None]:
         strict = StrictBurst(dt=dt)
         return strict, None if rho is None else StrictBurstPort(strict, rho)
     lif = TwoCompartmentLIF(dt=dt)
-    return lif, None if rho is None else LIFPort(lif, rho)
+    make = LinearLIFPort if config.soma == "linear" else LIFPort
+    return lif, make(lif, 20.0 if rho is None else rho)

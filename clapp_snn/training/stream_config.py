@@ -1,15 +1,14 @@
 """Everything that defines learning from a stream, as data: one frozen record, one YAML file."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-
+from clapp_snn.circuit.ablations import Ablation
 from clapp_snn.files import write_text
 from clapp_snn.training.config import refuse_changes
+from clapp_snn.training.records import record_from_file, record_text
 
 FILE = "stream.yaml"
 
@@ -22,10 +21,23 @@ class StreamConfig:
     """A run on a stream of fixations and saccades.
 
     Attributes:
-        data: "digits" (embedded).
+        data: "digits" (embedded), "images", "events" or "sounds"; what a glance is, and the unit of its
+            values, is said in `clapp_snn.training.stream_objects`.
+        source: images: what rate mode opens as data (None: embedded photographs); events: folder with
+            train and test recordings; sounds: an .npz file.
+        unlabeled_from_train: learn from the training images when there are no unlabelled ones.
+        fold: events and sounds: which of `folds` parts of all recordings is the test; None takes the given
+            split. Folds do not depend on the seed.
+        folds: number of these parts.
+        glance: images: side of a glance in pixels; an encoder takes its own patches.
+        color: images in red, green and blue, else grey.
+        resolution: events: "pooled" averages counts over 2 x 2 pixels, "full" takes every pixel.
         out: folder of the run; None makes runs/stream-DATA-NEURON-sSEED.
         neuron: "rate", "event_burst" (L3), "strict_burst" (L2) or "lif" (L0).
-        units: of each area, bottom up.
+        encoder: "dense" areas of `units`, or convolutional ones by an encoder's table ("vgg6"; images, and
+            pooled events), started as in rate mode.
+        width: multiplies the channels of every layer of the encoder.
+        units: of each dense area, bottom up.
         window: counted time T of a glance, ms; the rate neuron needs one step, whatever is given.
         settle: uncounted time before it, ms; None takes what the neuron needs (strict_burst 50, else 0).
         dt: time step, ms.
@@ -33,9 +45,12 @@ class StreamConfig:
         rho: events per unit of activity, Hz; None takes 20 Hz, and 5 Hz for L2.
         copies: neurons M per unit and pathway; n = rho T M is the spike budget.
         readout: of the event_burst neuron.
+        soma: of the lif neuron: "calibrated" fires at rate rho [a]_+, "linear" is charged by events times
+            weights, as on a chip (`clapp_snn.circuit.ports.LinearLIFPort`).
         simulation: "stepped" simulates every time step; "drawn" draws the counts of a window at once
             (event_burst without filters, `clapp_snn.circuit.drawn_window`). The rate neuron has one step.
         retro: "tied", "free" or "zero".
+        ablation: part of the spiking circuit that is left out or broken (`clapp_snn.circuit.ablations`).
         rule: "adam" (one for each area, betas 0.9, 0.999) or "sgd".
         learning_rate: of the rule, for updates averaged over the batch.
         batch: samples side by side; 1 is online learning.
@@ -49,9 +64,18 @@ class StreamConfig:
     Raises ValueError, naming every field that is impossible.
     """
 
-    data: Literal["digits"] = "digits"
+    data: Literal["digits", "images", "events", "sounds"] = "digits"
+    source: Path | None = None
+    unlabeled_from_train: bool = False
+    fold: int | None = None
+    folds: int = 5
+    glance: int = 16
+    color: bool = False
+    resolution: Literal["pooled", "full"] = "pooled"
     out: Path | None = None
     neuron: Literal["rate", "event_burst", "strict_burst", "lif"] = "event_burst"
+    encoder: Literal["dense", "vgg6"] = "dense"
+    width: float = 1.0
     units: tuple[int, ...] = (128, 128)
     window: float = 1000.0
     settle: float | None = None
@@ -60,8 +84,10 @@ class StreamConfig:
     rho: float | None = None
     copies: int = 1
     readout: Literal["half_wave", "opponent"] = "half_wave"
+    soma: Literal["calibrated", "linear"] = "calibrated"
     simulation: Literal["drawn", "stepped"] = "drawn"
     retro: Literal["tied", "free", "zero"] = "tied"
+    ablation: Ablation = "none"
     rule: Literal["adam", "sgd"] = "adam"
     learning_rate: float = 1e-3
     batch: int = 32
@@ -75,10 +101,10 @@ class StreamConfig:
 
     def __post_init__(self) -> None:
         problems = []
-        for name in ("window", "dt", "learning_rate"):
+        for name in ("window", "dt", "learning_rate", "width"):
             if not 0 < getattr(self, name) < math.inf:
                 problems.append(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("copies", "batch", "log_every", "checkpoint_every", "keep"):
+        for name in ("copies", "batch", "log_every", "checkpoint_every", "keep", "glance"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("windows", "milestones", "tau_basal"):
@@ -90,29 +116,56 @@ class StreamConfig:
             problems.append(f"units must name at least one area of at least one unit: {self.units}")
         if not 0 <= self.p_saccade <= 1:
             problems.append(f"p_saccade must lie between 0 and 1, not {self.p_saccade}")
+        if self.soma != "calibrated" and self.neuron != "lif":
+            problems.append(f"only the lif neuron has a {self.soma} soma, not {self.neuron}")
         if self.simulation == "drawn" and self.neuron in ("strict_burst", "lif"):
             problems.append(f"windows of {self.neuron} cannot be drawn; use simulation='stepped'")
+        if self.ablation != "none" and (self.encoder != "dense" or self.neuron == "rate"):
+            problems.append("ablations are of dense spiking areas")
+        problems += self._problems_of_data()
         if problems:
             raise ValueError("Impossible configuration: " + "; ".join(problems) + ".")
+
+    def _problems_of_data(self) -> list[str]:
+        problems = []
+        if self.data in ("events", "sounds") and self.source is None:
+            problems.append(f"data={self.data!r} needs a source")
+        if self.data == "digits" and self.source is not None:
+            problems.append("the digits are embedded and take no source")
+        if self.fold is not None and self.data not in ("events", "sounds"):
+            problems.append(f"only events and sounds have folds, not {self.data}")
+        if self.folds < 2 or not 0 <= (self.fold or 0) < self.folds:
+            problems.append(
+                f"fold must be one of at least two, counted from 0, not {self.fold} of {self.folds}"
+            )
+        if self.encoder != "dense" and self.data in ("digits", "sounds"):
+            problems.append(f"{self.encoder} takes images or events, not {self.data}")
+        if self.encoder != "dense" and self.data == "events" and self.resolution == "full":
+            problems.append(f"{self.encoder} takes pooled events")
+        return problems
 
     @property
     def drawn(self) -> bool:
         """Whether windows are drawn at once."""
         return self.simulation == "drawn" and self.neuron == "event_burst"
 
+    @property
+    def in_time(self) -> bool:
+        """Whether the input changes from step to step."""
+        recorded = self.data in ("events", "sounds")
+        return recorded and self.simulation == "stepped" and self.neuron != "rate"
+
     def folder(self) -> Path:
         """The run's folder."""
         if self.out is not None:
             return Path(self.out)
-        return Path("runs") / f"stream-{self.data}-{self.neuron}-s{self.seed}"
+        fold = "" if self.fold is None else f"-f{self.fold}"
+        return Path("runs") / f"stream-{self.data}-{self.neuron}{fold}-s{self.seed}"
 
 
 def write_stream_config(run: str | Path, config: StreamConfig) -> None:
     """Write run/stream.yaml atomically."""
-    record = asdict(config)
-    record["out"] = None if config.out is None else str(config.out)
-    record["units"] = list(config.units)
-    write_text(Path(run) / FILE, yaml.safe_dump(record, sort_keys=False))
+    write_text(Path(run) / FILE, record_text(config))
 
 
 def read_stream_config(run: str | Path) -> StreamConfig:
@@ -125,20 +178,7 @@ def read_stream_config(run: str | Path) -> StreamConfig:
         raise FileNotFoundError(
             f"{path} does not exist: {run} is no run on a stream. Start one with `clapp-snn stream`."
         )
-    try:
-        record: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
-    names = {field.name for field in fields(StreamConfig)}
-    if not isinstance(record, Mapping) or set(record) != names:
-        raise ValueError(f"{path} must hold exactly the options {sorted(names)}.")
-    values = dict(record)
-    values["out"] = None if values["out"] is None else Path(values["out"])
-    try:
-        values["units"] = tuple(values["units"])
-        return StreamConfig(**values)
-    except TypeError as error:
-        raise ValueError(f"{path} holds an option of the wrong type: {error}.") from error
+    return record_from_file(StreamConfig, path)
 
 
 def require_same_stream(saved: StreamConfig, asked: StreamConfig) -> None:

@@ -69,10 +69,7 @@ class StreamLearner:
                 parameter.grad = change / -len(y)
             self.optimizers[area].step()
             self.optimizers[area].zero_grad()
-            if not all(bool(torch.isfinite(parameter).all()) for parameter, _ in changes):
-                raise DivergedWeights(
-                    f"The weights of area {area + 1} are not finite any more; try a lower learning_rate."
-                )
+            self._require_finite(area)
             loss = (1 - y * reading.score).clamp(min=0).mean()
             seen.append(
                 AreaWindow(
@@ -80,6 +77,18 @@ class StreamLearner:
                 )
             )
         return seen
+
+    def require_finite(self) -> None:
+        """Raise DivergedWeights, naming the area, where a weight is NaN or infinite."""
+        for area in range(len(self.hierarchy.areas)):
+            self._require_finite(area)
+
+    def _require_finite(self, area: int) -> None:
+        weights = self.hierarchy.area(area).parameters()
+        if not all(bool(torch.isfinite(each).all()) for each in weights):
+            raise DivergedWeights(
+                f"The weights of area {area + 1} are not finite any more; try a lower learning_rate."
+            )
 
     def state(self) -> dict[str, Tensor]:
         """State of the optimisers as named tensors; empty for sgd, which has none."""

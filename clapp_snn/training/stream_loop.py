@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import torch
 
-from clapp_snn.stimuli.digits import Digits
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from clapp_snn.training.environment import describe_environment, record_environment
 from clapp_snn.training.interrupt import StopFlag, stop_on_signal
 from clapp_snn.training.logbook import Logbook
 from clapp_snn.training.progress import TrainingProgress
-from clapp_snn.training.stream_build import build_network, open_objects
+from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import (
     FILE,
     StreamConfig,
@@ -23,6 +22,7 @@ from clapp_snn.training.stream_config import (
     write_stream_config,
 )
 from clapp_snn.training.stream_learner import AreaWindow, DivergedWeights, StreamLearner
+from clapp_snn.training.stream_objects import StreamObjects, open_objects
 from clapp_snn.training.stream_session import StreamSession
 
 
@@ -36,27 +36,35 @@ class StreamResult(NamedTuple):
 
 
 def train_stream(
-    config: StreamConfig, *, resume: bool = False, quiet: bool = False
+    config: StreamConfig,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+    objects: StreamObjects | None = None,
 ) -> StreamResult:
     """Learn as configured and leave everything in the run's folder.
+
+    `objects` are those of `open_objects(config)` where they are open already.
 
     Raises:
         FileExistsError: the folder holds a run and `resume` is off.
         FileNotFoundError: `resume` is on and there is no run.
+        FileNotFoundError, ValueError: data are missing or bad, as `open_objects` says.
         ValueError: the configuration is impossible, or differs from that of the run that is resumed.
         DivergedWeights: weights are not finite; names area and window. Checkpoints are from before.
         OSError: a checkpoint could not be written; earlier ones are kept.
     """
-    return _StreamRun(config, resume=resume, quiet=quiet).go()
+    return _StreamRun(config, objects, resume=resume, quiet=quiet).go()
 
 
 class _StreamRun:
-    def __init__(self, config: StreamConfig, *, resume: bool, quiet: bool) -> None:
+    def __init__(
+        self, config: StreamConfig, objects: StreamObjects | None, *, resume: bool, quiet: bool
+    ) -> None:
         self.config, self.quiet, self.folder = config, quiet, config.folder()
         self._open_folder(resume)
-        objects: Digits = open_objects(config)
-        samples = range(config.batch)
-        stream = GlanceStream(objects.train, samples, config.seed, config.p_saccade)
+        learn = (objects or open_objects(config)).learn
+        stream = GlanceStream(learn, range(config.batch), config.seed, config.p_saccade)
         learner = StreamLearner(build_network(config), config.learning_rate, config.rule)
         self.session = StreamSession(learner, stream, config.seed, config.drawn)
         self.recent: list[list[AreaWindow]] = []
@@ -87,6 +95,7 @@ class _StreamRun:
         streams = {k: v for k, v in checkpoint.optimizer.items() if k.startswith("stream.")}
         learner.load({k: v for k, v in checkpoint.optimizer.items() if k not in streams})
         self.session.load(streams, checkpoint.step)
+        learner.require_finite()
         self.recent = [[AreaWindow(*area) for area in row] for row in checkpoint.state["recent"]]
         self.seconds = checkpoint.state["seconds"]
 
@@ -99,7 +108,9 @@ class _StreamRun:
         resumed = start if (self.folder / "metrics.csv").exists() else None
         columns = ["step", "seconds"]
         columns += [
-            f"{k}_{m + 1}" for k in AreaWindow._fields for m in range(len(self.config.units))
+            f"{k}_{m + 1}"
+            for k in AreaWindow._fields
+            for m in range(len(self.session.network.areas))
         ]
         total = self.config.windows
         with (

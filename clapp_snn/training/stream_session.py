@@ -7,6 +7,7 @@ from torch import Tensor
 
 from clapp_snn.circuit.drawn_window import drawn_windows
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.circuit.stream_input import stream_input
 from clapp_snn.neurons.noise import SampleStreams
 from clapp_snn.stimuli.glances import GlanceStream, Position
 from clapp_snn.training.stream_learner import AreaWindow, StreamLearner
@@ -74,6 +75,9 @@ class StreamSession:
         """See the glance at the present position; an ended stream has none."""
         ended = self.stream.windows is not None and self.position.window >= self.stream.windows
         self._seen = None if ended else self.stream.next(self.position)
+        if self._seen is not None:
+            self._input = stream_input(self.network, self._seen[0].view)
+            self._in_time = self._input.dim() == self.states[0].basal.dim() + 1
 
     @property
     def windows(self) -> int:
@@ -88,11 +92,12 @@ class StreamSession:
         if self._seen is None:
             self._seen = self.stream.next(self.position)
         glance, after = self._seen
-        x = glance.view.flatten(1)
+        x = self._input
         if self.drawn:
             self.states = drawn_windows(self.network, x, self.states, self.sources)
         else:
-            _, self.states = self.network.step(x, self.states, self.sources)
+            now = x[int(self.states[0].elapsed)] if self._in_time else x
+            _, self.states = self.network.step(now, self.states, self.sources)
             if int(self.states[0].elapsed) < self.network.steps:
                 return None
         seen = self.learner.learn(self.states, glance.y.to(x.dtype))

@@ -9,6 +9,7 @@ from torch import Tensor
 from clapp_snn.circuit.ports import (
     EventBurstPort,
     LIFPort,
+    LinearLIFPort,
     NaudSprekelerPort,
     RatePort,
     StrictBurstPort,
@@ -27,7 +28,7 @@ from clapp_snn.neurons.interface import Inputs, Layer
 from clapp_snn.neurons.naud_sprekeler import NaudSprekeler, NaudSprekelerParameters
 from clapp_snn.neurons.rate import Rate
 from clapp_snn.neurons.strict_burst import StrictBurst, StrictBurstParameters
-from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF
+from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF, TwoCompartmentLIFParameters
 from tests.circuit.test_coincidence import rows
 
 
@@ -140,6 +141,31 @@ def test_l0_fires_with_the_period_of_its_rate_to_the_nearest_step() -> None:
         period = 1 / (20 * float(a[j]) * 0.001)
         assert float(times[0]) == round(period)
         assert set(times.diff().tolist()) <= {round(period)}
+
+
+def test_linear_l0_is_charged_by_events_times_weights() -> None:
+    """W x + b at x = events / (rho dt) is W times the events of the step, and a constant."""
+    neuron = TwoCompartmentLIF(TwoCompartmentLIFParameters(threshold=1.7))
+    port, beta = LinearLIFPort(neuron, rho=100.0), neuron.constants.beta
+    stream = torch.Generator().manual_seed(0)
+    W, b = (torch.randn(shape, generator=stream, dtype=torch.float64) for shape in ((5, 9), (5,)))
+    events = (torch.rand(9, generator=stream) < 0.3).double()
+    charge = port.soma(W @ port.activity(events) + b)
+    torch.testing.assert_close(charge, 1.7 * (W @ events + 0.1 * b + 1 - beta))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_linear_l0_fires_iff_a_is_positive_with_the_period_of_its_membrane(dtype) -> None:
+    neuron = TwoCompartmentLIF()
+    port = LinearLIFPort(neuron, rho=100.0)
+    a = torch.tensor([-1.0, -0.01, 0.0, 0.011, 0.21, 0.52, 1.03, 2.3], dtype=dtype)
+    event, _ = events_and_bursts(neuron, port.soma(a), torch.zeros_like(a), 400)
+    assert event[:, :3].sum() == 0
+    leak = 1 - neuron.constants.beta
+    for j in range(3, len(a)):
+        times = event[:, j].nonzero().flatten() + 1
+        period = math.ceil(-16 * math.log(1 - leak / (0.1 * float(a[j]) + leak)))
+        assert set(times.diff(prepend=torch.zeros(1)).tolist()) == {period}
 
 
 def test_l0_bursts_beyond_the_best_threshold_of_a_staircase() -> None:

@@ -13,7 +13,7 @@ def test_train_probe_and_refuse_a_second_run(tmp_path: Path, capsys) -> None:
     printed = capsys.readouterr().out
     assert "window 5 of 5" in printed
     head, *rows = (tmp_path / "run" / "stream_probe.csv").read_text().split()
-    assert head == "weights,area,linear,five_shot"
+    assert head == "weights,area,linear,five_shot,local"
     assert [row.split(",")[:2] for row in rows] == [
         [weights, str(area)] for weights in ("untrained", "trained") for area in range(3)
     ]

@@ -61,3 +61,16 @@ def test_a_stream_of_image_glances():
 def test_a_window_that_does_not_fit_is_refused(size):
     with pytest.raises(ValueError, match=f"{size}x{size} pixels does not fit into images of 7x9"):
         ImageGlances(split(), size)
+
+
+def test_an_image_is_inspected_through_windows_that_tile_its_centre():
+    objects = ImageGlances(split(), size=3, grey=False)
+    seen = objects.inspect(torch.tensor([4, 1]), [])
+    assert objects.looks == 4
+    assert seen.shape == (2, 4, 3, 3, 3)
+    centre = centre_view(objects.images.read(torch.tensor([4, 1])), 6, grey=False)
+    for row in range(2):
+        for col in range(2):
+            window = centre[:, :, 3 * row : 3 * row + 3, 3 * col : 3 * col + 3]
+            assert torch.equal(seen[:, 2 * row + col], window)
+    assert torch.equal(objects.raw(seen).sort(1).values, centre.flatten(1).sort(1).values)

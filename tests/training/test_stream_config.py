@@ -4,8 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from clapp_snn.circuit.ports import StrictBurstPort
+from clapp_snn.circuit.ports import LIFPort, LinearLIFPort, StrictBurstPort
+from clapp_snn.training.build import build_hierarchy
+from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import (
     FILE,
@@ -17,14 +20,17 @@ from clapp_snn.training.stream_config import (
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    config = StreamConfig(out=tmp_path / "a", units=(5, 6), rho=30.0, retro="free")
+    config = StreamConfig(
+        out=tmp_path / "a", units=(5, 6), rho=30.0, retro="free", data="events",
+        source=tmp_path / "b", fold=2,
+    )  # fmt: skip
     write_stream_config(tmp_path, config)
     assert read_stream_config(tmp_path) == config
     with pytest.raises(FileNotFoundError, match="no run on a stream"):
         read_stream_config(tmp_path / "elsewhere")
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "batch: 3", "a: [", ""])
+@pytest.mark.parametrize("text", ["[1, 2]", "bach: 3", "units: 3", "a: [", ""])
 def test_what_is_no_record_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ValueError, match=FILE):
@@ -46,6 +52,18 @@ def test_a_run_resumes_with_its_own_configuration_only() -> None:
         ({"p_saccade": 1.5}, "p_saccade"),
         ({"tau_basal": -1.0}, "tau_basal"),
         ({"neuron": "lif"}, "cannot be drawn"),
+        ({"data": "events"}, "'events' needs a source"),
+        ({"source": Path("x")}, "embedded and take no source"),
+        ({"fold": 0}, "only events and sounds have folds"),
+        ({"data": "sounds", "source": Path("x"), "fold": 5}, "counted from 0, not 5 of 5"),
+        ({"data": "sounds", "source": Path("x"), "folds": 1}, "at least two"),
+        ({"encoder": "vgg6"}, "vgg6 takes images or events, not digits"),
+        (
+            {"data": "events", "source": Path("x"), "encoder": "vgg6", "resolution": "full"},
+            "vgg6 takes pooled events",
+        ),
+        ({"width": 0.0, "glance": 0}, "width must be positive.*glance must be at least 1"),
+        ({"soma": "linear"}, "only the lif neuron has a linear soma"),
     ],
 )
 def test_impossible_records_are_refused(options: dict, message: str) -> None:
@@ -78,3 +96,45 @@ def test_settings_reach_the_areas() -> None:
     assert build_network(StreamConfig(neuron="rate", settle=9.0, tau_basal=9.0)).steps == 1
     with pytest.raises(ValueError, match="tau_basal"):
         build_network(StreamConfig(tau_basal=20.0))
+
+
+def test_l0_is_driven_as_asked() -> None:
+    base = StreamConfig(neuron="lif", simulation="stepped", units=(5,), window=20.0, rho=90.0)
+    for soma, port in (("calibrated", LIFPort), ("linear", LinearLIFPort)):
+        made = build_network(replace(base, soma=soma)).area(0).port
+        assert type(made) is port
+        assert made.rho == 90.0
+
+
+def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("batch: 3\nunits: [4]\n")
+    assert read_stream_config(tmp_path) == StreamConfig(batch=3, units=(4,))
+
+
+@pytest.mark.parametrize("neuron", ["rate", "event_burst"])
+@pytest.mark.parametrize("color", [False, True])
+def test_encoders_start_as_in_rate_mode(neuron, color: bool) -> None:
+    config = StreamConfig(
+        data="images",
+        encoder="vgg6",
+        width=1 / 64,
+        color=color,
+        seed=3,
+        neuron=neuron,
+        retro="free",
+    )
+    network = build_network(config)
+    other = TrainConfig(method="clapp", width=1 / 64, color=color, seed=3)
+    hierarchy, _ = build_hierarchy(other, torch.device("cpu"), 10)
+    for index in range(6):
+        area, layer = network.area(index), hierarchy.encoder.layer(index)
+        assert area.weight.equal(layer.weight)
+        assert area.bias.equal(layer.bias)
+        assert area.W_pred.equal(hierarchy.area(index).W_pred[0])
+        assert not area.weight.requires_grad
+
+
+def test_folders_of_folds_differ() -> None:
+    base = StreamConfig(data="sounds", source=Path("x"), fold=1)
+    assert base.folder() == Path("runs/stream-sounds-event_burst-f1-s0")
+    assert replace(base, fold=None).folder() == Path("runs/stream-sounds-event_burst-s0")

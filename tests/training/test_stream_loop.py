@@ -11,25 +11,51 @@ import torch
 from torch import Tensor
 
 from clapp_snn.stimuli.glances import GlanceStream
-from clapp_snn.training import checkpoint
+from clapp_snn.training import checkpoint, stream_loop
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.stream_build import build_network, open_objects
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_learner import DivergedWeights, StreamLearner
 from clapp_snn.training.stream_loop import train_stream
 from clapp_snn.training.stream_session import StreamSession, unflatten
+from tests.small_data import write_events, write_images
 
 TINY = StreamConfig(
     units=(6, 5), window=30.0, batch=3, windows=6, log_every=2, checkpoint_every=4, seed=3
 )
 STEPPED = replace(TINY, simulation="stepped", settle=5.0, tau_basal=10.0)
+EVENTS = replace(
+    TINY,
+    data="events",
+    source=Path("events"),
+    window=80.0,
+    settle=20.0,
+    simulation="stepped",
+    dt=2.0,
+)
+IMAGES = replace(TINY, data="images", source=Path("images"), encoder="vgg6", width=1 / 128)
 KINDS = {
+    "events": replace(EVENTS, fold=1, folds=3, simulation="drawn", settle=None),
+    "events in time": EVENTS,
+    "images": IMAGES,
+    "images, rate": replace(IMAGES, neuron="rate", color=True),
     "rate": replace(TINY, neuron="rate"),
     "drawn": TINY,
     "stepped": STEPPED,
     "strict": replace(STEPPED, neuron="strict_burst", retro="free"),
     "lif, sgd": replace(STEPPED, neuron="lif", rule="sgd"),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def data(tmp_path_factory):
+    """Relative names of sources are found here."""
+    home = tmp_path_factory.mktemp("data")
+    write_events(home / "events")
+    write_images(home / "images")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        yield
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
@@ -134,6 +160,47 @@ def test_diverging_weights_name_area_and_window_and_keep_checkpoints(
     with pytest.raises(DivergedWeights, match="Window 6: The weights of area 1 are not finite"):
         train_stream(config, quiet=True)
     assert load_checkpoint(config.folder()).step == 4
+
+
+def test_weights_of_a_checkpoint_that_are_not_finite_name_their_area(
+    tmp_path: Path, monkeypatch
+) -> None:
+    config = replace(TINY, out=tmp_path / "run")
+    train_stream(config, quiet=True)
+
+    def poisoned(folder: Path):
+        found = load_checkpoint(folder)
+        found.model["areas.1.W_pred"][0, 0] = torch.nan
+        return found
+
+    monkeypatch.setattr(stream_loop, "load_checkpoint", poisoned)
+    with pytest.raises(DivergedWeights, match="weights of area 2 are not finite"):
+        train_stream(replace(config, windows=9), quiet=True, resume=True)
+
+
+def test_input_in_time_reaches_the_steps_of_its_window() -> None:
+    """Sums of the first area's input over each window are those of the glances."""
+    objects = open_objects(EVENTS).learn
+    learner = StreamLearner(build_network(EVENTS), 1e-3)
+    it = StreamSession(learner, GlanceStream(objects, range(3), EVENTS.seed), EVENTS.seed)
+    for _ in range(3):
+        assert it._seen is not None
+        glance, before = it._seen[0].view.flatten(2), it.states
+        for step in range(it.network.steps - 1):
+            assert it.advance() is None
+            counted = max(0, step + 1 - 10)
+            torch.testing.assert_close(
+                it.states[0].sums.x, glance[:, 10 : 10 + counted].sum(1), rtol=1e-5, atol=1e-4
+            )
+        assert it.advance() is not None
+        torch.testing.assert_close(it.states[0].x_prev, glance[:, 10:].mean(1))
+        assert before is not it.states
+
+
+def test_a_window_of_another_length_than_the_glance_is_refused(tmp_path: Path) -> None:
+    config = replace(EVENTS, window=90.0, out=tmp_path / "run")
+    with pytest.raises(ValueError, match="lasts 100 ms, but a window, settling included, 110 ms"):
+        train_stream(config, quiet=True)
 
 
 def test_a_full_disk_keeps_earlier_checkpoints(tmp_path: Path, monkeypatch) -> None:
