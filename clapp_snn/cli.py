@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
+from clapp_snn.commands.export_options import ExportOptions
 from clapp_snn.commands.options import FigureOptions, ProbeOptions
 from clapp_snn.evaluation.finetune import FinetuneSettings
 from clapp_snn.native import NativeUnavailable
@@ -20,6 +21,7 @@ from clapp_snn.training.stream_learner import DivergedWeights
 EXPECTED = (
     ValueError,
     OSError,
+    ImportError,
     CheckpointError,
     DivergenceError,
     DivergedWeights,
@@ -112,6 +114,23 @@ def _reproduce_parser() -> ArgumentParser:
     return parser
 
 
+def _export_parser() -> ArgumentParser:
+    parser = _run_parser("A trained network as files for simulators and chips.")
+    parser.add_class_arguments(ExportOptions, skip={"learning"})
+    parser.add_argument(
+        "--learning", action="store_true", help="also what the chip needs to go on learning"
+    )
+    return parser
+
+
+def _verify_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Compare an exported file with what it computed, in all tools."
+    )
+    parser.add_argument("file", type=str, help=".nir file, or folder of an export")
+    return parser
+
+
 def build_parser() -> ArgumentParser:
     """The parser of all sub-commands."""
     parser = ArgumentParser(
@@ -140,6 +159,12 @@ def build_parser() -> ArgumentParser:
     commands.add_subcommand(
         "reproduce", _reproduce_parser(), help="run a published protocol and compare"
     )
+    commands.add_subcommand(
+        "export",
+        _export_parser(),
+        help="write a run for NIR or a chip",
+    )
+    commands.add_subcommand("verify", _verify_parser(), help="compare an export again")
     commands.add_subcommand("info", _info_parser(), help="methods, network, machine, data, a run")
     return parser
 
@@ -218,6 +243,30 @@ def _reproduce(options: Namespace) -> int:
     return 0
 
 
+def _export(options: Namespace) -> int:
+    from clapp_snn.commands.export import export
+
+    result = export(options.run, _pick(ExportOptions, options))
+    print(result.report)
+    if not result.fits:
+        print(
+            f"clapp-snn export: the network does not fit on {options.target}; {result.folder} has the report",
+            file=sys.stderr,
+        )
+    return 0 if result.fits else 1
+
+
+def _verify(options: Namespace) -> int:
+    from clapp_snn.commands.verify import Differs, table, verify
+
+    try:
+        print(table(verify(options.file)))
+    except Differs as error:
+        print(f"clapp-snn verify: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _info(options: Namespace) -> int:
     from clapp_snn.commands.info import info
 
@@ -241,6 +290,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "report": _report,
     "compare": _compare,
     "reproduce": _reproduce,
+    "export": _export,
+    "verify": _verify,
     "info": _info,
 }
 

@@ -1,0 +1,69 @@
+"""Spikes of one network in several tools, counted against the judge."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import nir
+import numpy as np
+
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.interpreter import Spikes, run
+from clapp_snn.export.simulators import simulate
+from clapp_snn.export.target import IntegerModel
+
+
+class Agreement(NamedTuple):
+    """One layer of one tool beside the judge.
+
+    Attributes:
+        tool: what computed.
+        layer: from 1.
+        compared: neurons times steps times samples.
+        different: spikes that only one of both has.
+        spikes: of the tool.
+        correlation: of spike counts over neurons and samples; NaN where one is constant.
+    """
+
+    tool: str
+    layer: int
+    compared: int
+    different: int
+    spikes: int
+    correlation: float
+
+
+def agreement(tool: str, layer: int, judge: Spikes, other: Spikes) -> Agreement:
+    """Compare a layer; raises ValueError for another shape."""
+    if judge.shape != other.shape:
+        raise ValueError(f"{tool} gives spikes of shape {other.shape}, the judge {judge.shape}.")
+    counts = judge.sum(0).ravel(), other.sum(0).ravel()
+    constant = any(np.ptp(each) == 0 for each in counts)
+    correlation = float("nan") if constant else float(np.corrcoef(*counts)[0, 1])
+    different = int((judge != other).sum())
+    return Agreement(tool, layer, judge.size, different, int(other.sum()), correlation)
+
+
+def compare_simulators(
+    network: Network, graph: nir.NIRGraph, inputs: Spikes, judge: Sequence[Spikes]
+) -> list[Agreement]:
+    """The judge in single precision (all layers), snnTorch and norse (last layer) on the graph."""
+    found = [
+        agreement("numpy, float32", layer, *pair)
+        for layer, pair in enumerate(zip(judge, run(network, inputs, "float32"), strict=True), 1)
+    ]
+    found.append(agreement("snnTorch", len(judge), judge[-1], simulate(graph, inputs, "snntorch")))
+    found.append(agreement("norse", len(judge), judge[-1], simulate(graph, inputs, "norse")))
+    return found
+
+
+def compare_model(
+    title: str, model: IntegerModel, inputs: Spikes, judge: Sequence[Spikes]
+) -> list[Agreement]:
+    """A chip's integer model, every layer as much earlier as it comes late."""
+    late = model.delay * len(judge)
+    spikes = model.run(np.concatenate([inputs, np.zeros_like(inputs[:1]).repeat(late, 0)]))
+    found = []
+    for index, (wanted, given) in enumerate(zip(judge, spikes, strict=True)):
+        first = (index + 1) * model.delay
+        found.append(agreement(title, index + 1, wanted, given[first : first + len(wanted)]))
+    return found
