@@ -128,5 +128,5 @@ def _glance(panels: Sequence[Axes], glance: Glance) -> None:
         panels[4].vlines(glance.end, 0, glance.gamma, color=colour, linewidth=4)
     panels[4].annotate(
         f"γ = {glance.gamma:+.0f}" if glance.gamma else "γ = 0", (glance.end, glance.gamma),
-        xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=colour,
+        xytext=(-6, 3), textcoords="offset points", ha="right", va="bottom", color=colour,
     )  # fmt: skip
