@@ -79,7 +79,7 @@ def _local(cell: Cell, device: torch.device) -> tuple[Step, str]:
         precision=cell.precision, engine=cell.engine,
     )  # fmt: skip
     hierarchy, sentence = build_hierarchy(config, device, 10)
-    learner = make_learner(hierarchy, 2e-4, config.images_in_group, World(0, 1, device))
+    learner = make_learner(hierarchy, 2e-4, config.samples_in_group, World(0, 1, device))
 
     def step(images: Tensor, number: int) -> object:
         return learner.step(images, None, lambda m, k: _streams(cell, number, m, k))
@@ -124,7 +124,7 @@ def measure(cell: Cell) -> Measured:
     for number in range(WARM_UP):
         step(images, number)
     synchronise(device)
-    memory = _peak_memory(device, lambda: step(images, WARM_UP))
+    memory = peak_memory(device, lambda: step(images, WARM_UP))
     synchronise(device)
     # A GPU is left to run behind, as in training, and waited for every ten steps.
     together = 10 if device.type == "cuda" else 1
@@ -144,7 +144,7 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _peak_memory(device: torch.device, run: Callable[[], object]) -> float:
+def peak_memory(device: torch.device, run: Callable[[], object]) -> float:
     """MiB that a step needs beyond what is resident before it (weights, optimiser, library)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()

@@ -30,8 +30,8 @@ def accuracies(config: TrainConfig, steps: int, explicit: bool) -> list[float]:
     dataset = data_of(config)
     hierarchy, _ = build_hierarchy(config, device, len(dataset.class_names))
     kind: type[LocalLearner] | type[BackpropLearner] = LocalLearner if explicit else BackpropLearner
-    learner: Learner = kind(hierarchy, config.learning_rate, config.images_in_group, world)
-    plan = Plan(len(dataset.unlabeled), config.batch, config.images_in_group, 0, 1, config.seed)
+    learner: Learner = kind(hierarchy, config.learning_rate, config.samples_in_group, world)
+    plan = Plan(len(dataset.unlabeled), config.batch, config.samples_in_group, 0, 1, config.seed)
     for step, images, labels in Batches(dataset.unlabeled, plan, 64, True, device).between(
         0, steps
     ):

@@ -2,6 +2,7 @@
 
     python -m benchmarks.spiking_digits --out runs/spiking_digits --study learning --seeds 1 2 3 4 5
     python -m benchmarks.spiking_digits --out runs/spiking_digits --study all --seeds 1 2 3
+    python -m benchmarks.spiking_digits --out runs/spiking_digits --study confirm --seeds 6 7 8 9 10
 
 All studies share one pool of cells (a condition and a seed: one network that learns), so none is measured
 twice. Cells of equal seed share digits, glances, initial weights and the glances that read-outs see. The

@@ -12,7 +12,8 @@ alone, a quarter of them held out; with the digits' rate of 1e-3 area 2 fell bel
 settings of the digits.
 
 - `counts`: logistic regression on the event counts of every pixel (columns linear1, few1).
-- `rate`, `n20`, `n100`: CLAPP in rate code, and in spikes with n expected events per unit of activity.
+- `untrained`, `rate`, `n20`, `n100`: CLAPP in rate code, before and after learning, and in spikes with n
+  expected events per unit of activity.
 - `surrogate`, `espp`, `espp-fixations`: `benchmarks.spiking_peers`, in time steps of 10 ms.
 """
 
@@ -44,7 +45,7 @@ STEP = 10.0
 
 CLAPP_RATE = 1e-4
 CURVE = (0, 100, 300)
-CONDITIONS = ("counts", "rate", "n20", "n100", *PEERS)
+CONDITIONS = ("counts", "untrained", "rate", "n20", "n100", *PEERS)
 
 
 def clapp_config(condition: str, data: Path, fold: int, windows: int) -> StreamConfig:
@@ -72,6 +73,9 @@ def measure(condition: str, fold: int, folder: Path, data: Path, windows: int) -
             EventCounts(part, "pooled", step=STEP) for part in open_recordings(data, fold, FOLDS)
         )
         return peer(condition, Task(train, test, NMNIST.addresses // 4, fold, windows, CURVE))
+    if condition == "untrained":
+        config = clapp_config("rate", data, fold, windows)
+        return probes(build_network(config), open_objects(config), config)
     return clapp(clapp_config(condition, data, fold, windows))
 
 
@@ -136,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "benchmarks.spiking_events",
     )
     rows.sort(key=lambda row: CONDITIONS.index(row.condition))
-    print(report(rows, ["linear1", "linear2", "few1", "few2", "own"], "rate", CURVE))
+    columns = ["linear1", "linear2", "few1", "few2", "own"]
+    print(report(rows, columns, "rate", CURVE, overlap=1 / (FOLDS - 1)))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def depth(rows: Sequence[Row], path: Path) -> None:
             low, high = ([m + sign * sd for m, sd in points] for sign in (-1, 1))
             curves.append(LayerCurve(name, list(areas), [m for m, _ in points], low, high))
     pixels = mean_and_sd(rows, "rate-deep", "few0")[0]
-    figure = accuracy_per_layer(curves, pixels, readout="5-shot probe", band=BAND)
+    figure = accuracy_per_layer(curves, ("raw pixels", pixels), readout="5-shot probe", band=BAND)
     style.save(figure, path)
 
 

@@ -3,13 +3,14 @@
     python -m benchmarks.spiking_images --source path/to/Imagenette-96 --out runs/spiking_images --seeds 1 2
 
 Both codes start from the weights of rate mode's VGG-6 with the same seed, learn from the same stream of
-16 x 16 patches (a fixation is another patch of the same image), and are probed on the same images: mean
-activity of one window over the 16 patches that tile the centre, logistic regression and nearest class mean of
-five. The untrained network is probed in both codes. Conditions nN learn with N expected events per unit
-activity.
+16 x 16 patches (a fixation is another patch of the same image), and are probed on the same images after every
+number of windows in `--points`: mean activity of one window over the 16 patches that tile the centre,
+logistic regression and nearest class mean of five. After 0 windows the network is untrained. Conditions nN
+learn with N expected events per unit activity. An interrupted study goes on at the last checkpoint.
 """
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,12 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from benchmarks.study import run_cells, summary_table
+from clapp_snn.circuit.engine_choice import choose_engine
+from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.evaluation.fast_probe import fast_probe
 from clapp_snn.evaluation.few_shot import few_shot_probe
 from clapp_snn.evaluation.stream_probe import cache_glances
+from clapp_snn.files import write_text
 from clapp_snn.stimuli.glances import Inspectable
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.stream_build import build_network
@@ -36,7 +40,6 @@ CODES: dict[str, dict[str, str | int]] = {
 }
 """20 Hz in windows of 1 s give 20 events for each copy."""
 
-UNTRAINED = "untrained-"
 AREAS = 6
 
 
@@ -89,50 +92,74 @@ def configure(options: argparse.Namespace, condition: str, seed: int, out: Path)
         encoder="vgg6",
         width=options.width,
         batch=options.batch,
-        windows=options.windows,
+        windows=max(options.points),
         learning_rate=options.learning_rate,
+        checkpoint_every=options.checkpoint_every,
         seed=seed,
         out=out / "run",
     )
-    return replace(base, **CODES[condition.removeprefix(UNTRAINED)])  # type: ignore[arg-type]
+    return replace(base, **CODES[condition])  # type: ignore[arg-type]
+
+
+def probe(
+    options: argparse.Namespace,
+    objects: StreamObjects,
+    network: StreamHierarchy,
+    config: StreamConfig,
+) -> dict[str, float]:
+    """Accuracies of every area in percent."""
+    parts = (EveryNth(objects.train, options.every), EveryNth(objects.test, options.every))
+    engine, _ = choose_engine(network, config.drawn)
+    cache = cache_glances(network, *parts, config.seed, drawn=config.drawn, engine=engine)
+    del cache.train[0], cache.test[0]
+    scores = {
+        "linear": fast_probe(cache, config.seed),
+        "5-shot": few_shot_probe(cache, config.seed),
+    }
+    return {
+        f"{name} {score.layer}": score.accuracy for name, each in scores.items() for score in each
+    }
 
 
 def measure(
     options: argparse.Namespace, objects: StreamObjects, condition: str, seed: int, out: Path
 ) -> dict[str, float]:
-    """Accuracies of every area in percent; of trained networks also 100 times the last loss."""
+    """Accuracies after every number of windows asked for, and 100 times the loss there."""
     config = configure(options, condition, seed, out)
-    network, values = build_network(config), {}
-    if not condition.startswith(UNTRAINED):
-        resume = (config.folder() / "stream.yaml").exists()
-        if train_stream(config, resume=resume, quiet=True, objects=objects).interrupted:
-            raise KeyboardInterrupt
-        network.load_state_dict(load_checkpoint(config.folder()).model)
-        head, *_, last = (config.folder() / "metrics.csv").read_text().split()
-        logged = dict(zip(head.split(","), map(float, last.split(",")), strict=True))
-        values = {f"100 loss {area}": 100 * logged[f"loss_{area}"] for area in range(1, AREAS + 1)}
-    parts = (EveryNth(objects.train, options.every), EveryNth(objects.test, options.every))
-    cache = cache_glances(network, *parts, seed, drawn=config.drawn)
-    del cache.train[0], cache.test[0]
-    for name, scores in (
-        ("linear", fast_probe(cache, seed)),
-        ("5-shot", few_shot_probe(cache, seed)),
-    ):
-        values |= {f"{name} {score.layer}": score.accuracy for score in scores}
+    values: dict[str, float] = {}
+    for point in sorted(options.points):
+        network, seen = build_network(config), {}
+        kept = config.folder() / f"probe_{point}.json"
+        if not kept.exists():
+            if point:
+                resume = (config.folder() / "stream.yaml").exists()
+                asked = replace(config, windows=point)
+                if train_stream(asked, resume=resume, quiet=True, objects=objects).interrupted:
+                    raise KeyboardInterrupt
+                network.load_state_dict(load_checkpoint(config.folder()).model)
+                head, *_, last = (config.folder() / "metrics.csv").read_text().split()
+                logged = dict(zip(head.split(","), map(float, last.split(",")), strict=True))
+                seen = {f"100 loss {k}": 100 * logged[f"loss_{k}"] for k in range(1, AREAS + 1)}
+            seen |= probe(options, objects, network, config)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_text(kept, json.dumps(seen))
+        values |= {f"{name} at {point}": v for name, v in json.loads(kept.read_text()).items()}
     return values
 
 
 def main() -> None:
-    """Measure what is missing, print one table for each probe, areas as columns."""
+    """Measure what is missing, print one table for each probe and number of windows, areas as columns."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=Path, required=True, help="data in STL-10 format")
     parser.add_argument("--out", type=Path, default=Path("runs/spiking_images"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--windows", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--codes", nargs="+", choices=list(CODES), default=list(CODES))
+    parser.add_argument("--points", type=int, nargs="+", default=[0, 1000, 2500, 5000, 10000])
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--width", type=float, default=1 / 16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=3, help="probe every n-th labelled image")
+    parser.add_argument("--checkpoint-every", type=int, default=500)
     options = parser.parse_args()
     opened: list[StreamObjects] = []
 
@@ -141,13 +168,15 @@ def main() -> None:
             opened.append(open_objects(configure(options, condition, seed, folder)))
         return measure(options, opened[0], condition, seed, folder)
 
-    names = [*CODES, UNTRAINED + "rate", UNTRAINED + "n20"]
-    settings = {k: v for k, v in vars(options).items() if k not in ("out", "seeds")}
-    cells = [(name, seed) for seed in options.seeds for name in names]
+    free = ("out", "seeds", "codes", "checkpoint_every")
+    settings = {k: v for k, v in vars(options).items() if k not in free}
+    cells = [(name, seed) for seed in options.seeds for name in options.codes]
     rows = run_cells(options.out, cells, cell, settings, "benchmarks.spiking_images")
-    for probe in ("linear", "5-shot", "100 loss"):
-        columns = [f"{probe} {area}" for area in range(1, AREAS + 1)]
-        print(f"\n{summary_table([r for r in rows if columns[0] in r.values], columns, 'rate')}")
+    for kind in ("linear", "5-shot", "100 loss"):
+        for point in options.points:
+            columns = [f"{kind} {area} at {point}" for area in range(1, AREAS + 1)]
+            if columns[0] in rows[0].values:
+                print(f"\n{summary_table(rows, columns, options.codes[0])}", flush=True)
 
 
 if __name__ == "__main__":

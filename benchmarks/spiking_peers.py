@@ -170,11 +170,18 @@ def with_untrained(rows: Sequence[Row]) -> list[Row]:
 
 
 def report(
-    rows: Sequence[Row], columns: Sequence[str], reference: str, curve: Sequence[int]
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    reference: str,
+    curve: Sequence[int],
+    overlap: float = 0.0,
 ) -> str:
-    """Table of ends, compared with the reference where it is there, and the learning curve."""
+    """Table of ends, compared with the reference where it is there, and the learning curve.
+
+    `overlap`: of folds (`benchmarks.study.paired_interval`).
+    """
     known = any(row.condition == reference for row in rows)
-    table = summary_table(with_untrained(rows), columns, reference if known else None)
+    table = summary_table(with_untrained(rows), columns, reference if known else None, overlap)
     return (
         f"{table}\n\nLinear accuracy of area {len(UNITS)} after so many windows:\n\n"
         + curve_table(rows, f"linear{len(UNITS)}", curve)

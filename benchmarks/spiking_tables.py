@@ -72,6 +72,10 @@ def _learning(rows: Sequence[Row], windows: int, out: Path) -> str:
     )
 
 
+def _confirm(rows: Sequence[Row], windows: int, out: Path) -> str:
+    return summary_table(rows, ACCURACIES, "rate")
+
+
 def _against_rate(rows: Sequence[Row], columns: Sequence[str]) -> str:
     lines = [f"| weights | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for condition in ("n20", "n100"):
@@ -157,6 +161,7 @@ REFERENCES = {
 
 STUDIES = {
     "learning": Study(("rate", "n20", "n100"), _learning),
+    "confirm": Study(("rate", "n100"), _confirm),
     "budget": Study(
         (
             "rate", "n2", "n5", "n10", "n20", "n20-copies5-T200", "n20-rho100-T200", "n50", "n100",

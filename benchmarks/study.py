@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from scipy.stats import t as student
+
 from clapp_snn.files import write_text
 from clapp_snn.training.environment import describe_environment
 
@@ -123,36 +125,17 @@ def read_cell(path: Path) -> Row:
         ) from error
 
 
-def student_quantile(confidence: float, dof: int) -> float:
-    """t with P(|T| < t) = confidence for whole degrees of freedom, from the finite sums of its distribution.
-
-    Source: Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
-
-    Raises ValueError for a confidence outside (0, 1), or less than one degree of freedom.
-    """
-    if not 0 < confidence < 1 or dof < 1:
-        raise ValueError(f"No quantile for confidence {confidence} and {dof} degrees of freedom.")
-
-    def within(angle: float) -> float:
-        """P(|T| < sqrt(dof) tan(angle))."""
-        cosine = math.cos(angle)
-        power = term = cosine if dof % 2 else 1.0
-        total = term if dof > 1 else 0.0
-        for k in range(dof % 2 + 1, dof - 2, 2):
-            power *= cosine * cosine * k / (k + 1)
-            total += power
-        inside = math.sin(angle) * total
-        return 2 / math.pi * (angle + inside) if dof % 2 else inside
-
-    low, high = 0.0, math.pi / 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if within(middle) < confidence else (low, middle)
-    return math.sqrt(dof) * math.tan((low + high) / 2)
-
-
-def paired_interval(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
+def paired_interval(
+    a: Sequence[float], b: Sequence[float], confidence: float = 0.95, overlap: float = 0.0
+) -> Interval:
     """Mean of a - b over pairs, and its interval after Student.
+
+    Args:
+        a, b: paired values.
+        confidence: of the interval.
+        overlap: test samples over training samples where the pairs are folds of one data set; the variance
+            of the mean is then s^2 (1/n + overlap) instead of s^2 / n, since folds share most of what they
+            learn from (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366).
 
     Raises ValueError for fewer than two pairs, or sequences of unequal length.
     """
@@ -160,8 +143,8 @@ def paired_interval(a: Sequence[float], b: Sequence[float], confidence: float = 
         raise ValueError(f"Pairs need two or more values on both sides: {len(a)} and {len(b)}.")
     differences = [x - y for x, y in zip(a, b, strict=True)]
     mean = statistics.fmean(differences)
-    error = statistics.stdev(differences) / math.sqrt(len(a))
-    half = student_quantile(confidence, len(a) - 1) * error
+    error = statistics.stdev(differences) * math.sqrt(1 / len(a) + overlap)
+    half = float(student.ppf((1 + confidence) / 2, len(a) - 1)) * error
     return Interval(mean, mean - half, mean + half)
 
 
@@ -173,21 +156,29 @@ def values_of(rows: Sequence[Row], condition: str, column: str) -> dict[int, flo
 
 
 def compare(
-    rows: Sequence[Row], column: str, condition: str, reference: str, confidence: float = 0.95
+    rows: Sequence[Row],
+    column: str,
+    condition: str,
+    reference: str,
+    confidence: float = 0.95,
+    overlap: float = 0.0,
 ) -> Interval:
     """Condition minus reference over the seeds that both have; raises ValueError for fewer than two."""
     a, b = (values_of(rows, name, column) for name in (condition, reference))
     seeds = sorted(a.keys() & b.keys())
-    return paired_interval([a[s] for s in seeds], [b[s] for s in seeds], confidence)
+    return paired_interval([a[s] for s in seeds], [b[s] for s in seeds], confidence, overlap)
 
 
-def summary_table(rows: Sequence[Row], columns: Sequence[str], reference: str | None) -> str:
+def summary_table(
+    rows: Sequence[Row], columns: Sequence[str], reference: str | None, overlap: float = 0.0
+) -> str:
     """Markdown: mean and standard deviation over seeds, and the difference to the reference condition.
 
     Args:
         rows: of a study, in the order of conditions wanted.
         columns: of the values; where a condition has none, the cell says "-".
         reference: condition that all others are compared with in pairs; None for no comparison.
+        overlap: of folds (`paired_interval`).
     """
     versus = [] if reference is None else [f"{name} - {reference} (95 %)" for name in columns]
     lines = [f"| condition | seeds | {' | '.join([*columns, *versus])} |"]
@@ -197,7 +188,7 @@ def summary_table(rows: Sequence[Row], columns: Sequence[str], reference: str | 
         cells = [condition, str(seeds)]
         cells += [_spread(list(values_of(rows, condition, name).values())) for name in columns]
         if reference is not None:
-            cells += [_difference(rows, name, condition, reference) for name in columns]
+            cells += [_difference(rows, name, condition, reference, overlap) for name in columns]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -209,8 +200,10 @@ def _spread(values: Sequence[float]) -> str:
     return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
-def _difference(rows: Sequence[Row], column: str, condition: str, reference: str) -> str:
+def _difference(
+    rows: Sequence[Row], column: str, condition: str, reference: str, overlap: float
+) -> str:
     shared = values_of(rows, condition, column).keys() & values_of(rows, reference, column).keys()
     if condition == reference or len(shared) < 2:
         return "-"
-    return str(compare(rows, column, condition, reference))
+    return str(compare(rows, column, condition, reference, overlap=overlap))

@@ -1,172 +1,19 @@
-"""The command line `clapp-snn`: options come from the typed records of each command."""
+"""The command line `clapp-snn`: runs a command, and turns expected failures into one line."""
 
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from clapp_snn.commands.export_options import ExportOptions
+from clapp_snn.commands.failures import INTERRUPTED, run_plainly
 from clapp_snn.commands.options import FigureOptions, ProbeOptions
+from clapp_snn.commands.parsers import build_parser
 from clapp_snn.evaluation.finetune import FinetuneSettings
-from clapp_snn.native import NativeUnavailable
-from clapp_snn.training.checkpoint import CheckpointError
 from clapp_snn.training.config import TrainConfig
-from clapp_snn.training.loop import DivergenceError
-from clapp_snn.training.stream_config import StreamConfig
-from clapp_snn.training.stream_learner import DivergedWeights
-
-EXPECTED = (
-    ValueError,
-    OSError,
-    ImportError,
-    CheckpointError,
-    DivergenceError,
-    DivergedWeights,
-    NativeUnavailable,
-)
-INTERRUPTED = 130
-
-
-def _train_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Learn from images; everything goes into the run's folder.")
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
-    parser.add_class_arguments(TrainConfig)
-    parser.add_argument("--download", action="store_true", help="fetch STL-10 if it is not there")
-    parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
-    parser.add_argument("--quiet", action="store_true", help="no progress display")
-    return parser
-
-
-def _stream_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Learn from fixations and saccades, then read out every area."
-    )
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
-    parser.add_class_arguments(StreamConfig)
-    parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
-    parser.add_argument("--quiet", action="store_true", help="no progress display")
-    return parser
-
-
-def _run_parser(description: str, *records: type) -> ArgumentParser:
-    parser = ArgumentParser(description=description)
-    parser.add_argument("run", type=str, help="folder of a run")
-    for record in records:
-        parser.add_class_arguments(record)
-    return parser
-
-
-def _finetune_parser() -> ArgumentParser:
-    parser = _run_parser(
-        "Learned weights as the start of supervised training, against a fresh start.",
-        FinetuneSettings,
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", type=Literal["auto", "cpu", "cuda"], default="auto")
-    return parser
-
-
-def _info_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Methods, network, machine, data or a run, in plain text.")
-    parser.add_argument(
-        "topic",
-        type=str,
-        nargs="?",
-        default="machine",
-        help="methods, network, machine, a run folder, or what --data takes",
-    )
-    parser.add_argument("--width", type=float, default=1.0, help="for `info network`")
-    return parser
-
-
-def _demo_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="The main job on embedded photographs, in a few minutes.")
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run")
-    parser.add_argument("--steps", type=int, default=2600)
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--force", action="store_true", help="replace an earlier demo")
-    return parser
-
-
-def _compare_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Probes of several runs in one table and one figure.")
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of probed runs on one data set")
-    parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where to write")
-    return parser
-
-
-def _reproduce_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="A published protocol: measured against expected numbers.")
-    parser.add_argument(
-        "protocol",
-        type=str,
-        help="bac, critical-frequency, multiplexing, payeur, aceituno, urbanczik-senn, "
-        "score-calibration or surprise-gate",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/reproduce"), help="for figure and CSV"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--dt", type=float | None, default=None, help="time step, ms")
-    return parser
-
-
-def _export_parser() -> ArgumentParser:
-    parser = _run_parser("A trained network as files for simulators and chips.")
-    parser.add_class_arguments(ExportOptions, skip={"learning"})
-    parser.add_argument(
-        "--learning", action="store_true", help="also what the chip needs to go on learning"
-    )
-    return parser
-
-
-def _verify_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Compare an exported file with what it computed, in all tools."
-    )
-    parser.add_argument("file", type=str, help=".nir file, or folder of an export")
-    return parser
-
-
-def build_parser() -> ArgumentParser:
-    """The parser of all sub-commands."""
-    parser = ArgumentParser(
-        prog="clapp-snn",
-        description="CLAPP: contrastive, local and predictive plasticity (Illing et al., NeurIPS 2021).",
-    )
-    commands = parser.add_subcommands(required=True, dest="command")
-    commands.add_subcommand(
-        "demo", _demo_parser(), help="train, probe, draw, report: embedded data"
-    )
-    commands.add_subcommand("train", _train_parser(), help="train a network")
-    commands.add_subcommand("stream", _stream_parser(), help="learn from fixations and saccades")
-    commands.add_subcommand(
-        "probe",
-        _run_parser("Read out every layer, beside random init and pixels.", ProbeOptions),
-        help="read out every layer of a run",
-    )
-    commands.add_subcommand("finetune", _finetune_parser(), help="supervised training from a run")
-    commands.add_subcommand(
-        "figures", _run_parser("Draw every figure of a run.", FigureOptions), help="draw a run"
-    )
-    commands.add_subcommand(
-        "report", _run_parser("Write report.html."), help="one self-contained HTML page of a run"
-    )
-    commands.add_subcommand("compare", _compare_parser(), help="several runs side by side")
-    commands.add_subcommand(
-        "reproduce", _reproduce_parser(), help="run a published protocol and compare"
-    )
-    commands.add_subcommand(
-        "export",
-        _export_parser(),
-        help="write a run for NIR or a chip",
-    )
-    commands.add_subcommand("verify", _verify_parser(), help="compare an export again")
-    commands.add_subcommand("info", _info_parser(), help="methods, network, machine, data, a run")
-    return parser
+from clapp_snn.training.stream_config import StreamConfig, is_stream_run
 
 
 def _pick(record: type, options: Namespace) -> Any:
@@ -196,9 +43,22 @@ def _stream(options: Namespace) -> int:
 
 
 def _probe(options: Namespace) -> int:
+    if is_stream_run(options.run):
+        from clapp_snn.commands.stream import probe_again
+
+        probe_again(options.run, _pick(ProbeOptions, options))
+        return 0
     from clapp_snn.commands.probe import probe
 
     probe(options.run, _pick(ProbeOptions, options))
+    return 0
+
+
+def _alignment(options: Namespace) -> int:
+    from clapp_snn.commands.alignment import alignment
+
+    for path in alignment(options.run, options.batches, options.device):
+        print(path)
     return 0
 
 
@@ -210,17 +70,23 @@ def _finetune(options: Namespace) -> int:
 
 
 def _figures(options: Namespace) -> int:
-    from clapp_snn.commands.figures import draw_figures
+    if is_stream_run(options.run):
+        from clapp_snn.commands.stream_figures import draw_stream_figures as draw
+    else:
+        from clapp_snn.commands.figures import draw_figures as draw
 
-    for path in draw_figures(options.run, _pick(FigureOptions, options)):
+    for path in draw(options.run, _pick(FigureOptions, options)):
         print(path)
     return 0
 
 
 def _report(options: Namespace) -> int:
-    from clapp_snn.report.html import write_report
+    if is_stream_run(options.run):
+        from clapp_snn.report.stream_html import write_stream_report as write
+    else:
+        from clapp_snn.report.html import write_report as write
 
-    print(write_report(options.run))
+    print(write(options.run))
     return 0
 
 
@@ -233,13 +99,9 @@ def _compare(options: Namespace) -> int:
 
 
 def _reproduce(options: Namespace) -> int:
-    from clapp_snn.commands.reproduce import OutOfRange, reproduce
+    from clapp_snn.commands.reproduce import reproduce
 
-    try:
-        reproduce(options.protocol, options.out, options.seed, options.dt)
-    except OutOfRange as error:
-        print(f"clapp-snn reproduce: {error}", file=sys.stderr)
-        return 1
+    reproduce(options.protocol, options.out, options.seed, options.dt)
     return 0
 
 
@@ -286,6 +148,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "stream": _stream,
     "probe": _probe,
     "finetune": _finetune,
+    "alignment": _alignment,
     "figures": _figures,
     "report": _report,
     "compare": _compare,
@@ -300,14 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; an expected failure is one line on stderr and exit status 1."""
     options = build_parser().parse_args(None if arguments is None else list(arguments))
     command = options.command
-    try:
-        return COMMANDS[command](options[command])
-    except EXPECTED as error:
-        print(f"clapp-snn {command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"clapp-snn {command}: stopped", file=sys.stderr)
-        return INTERRUPTED
+    return run_plainly(f"clapp-snn {command}", lambda: COMMANDS[command](options[command]))
 
 
 if __name__ == "__main__":

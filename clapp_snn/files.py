@@ -33,3 +33,25 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def require_folder(path: str | Path) -> Path:
+    """`path`, where a folder is or can be made; raises NotADirectoryError if a file is in the way."""
+    folder = Path(path)
+    for place in (folder, *folder.parents):
+        if place.exists():
+            if place.is_dir():
+                return folder
+            raise NotADirectoryError(
+                f"{place} is a file, but a folder is needed: choose another name."
+            )
+    return folder
+
+
+def require_file(path: str | Path) -> Path:
+    """`path`, where a file can be written; raises IsADirectoryError if it is a folder."""
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder, but a file name is needed: add one.")
+    require_folder(file.parent)
+    return file

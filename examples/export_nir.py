@@ -3,12 +3,14 @@
 Run: python examples/export_nir.py [--out runs/export_nir] [--probe true]
 """
 
+import sys
 from pathlib import Path
 
 from jsonargparse import auto_cli
 
 from clapp_snn.commands.export import export
 from clapp_snn.commands.export_options import ExportOptions
+from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.verify import table, verify
 
 
@@ -26,4 +28,4 @@ def main(out: Path = Path("runs/export_nir"), probe: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    sys.exit(run_plainly("export_nir.py", lambda: auto_cli(main, as_positional=False)))

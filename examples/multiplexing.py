@@ -6,10 +6,12 @@
 All options: --help. The same as `clapp-snn reproduce multiplexing`.
 """
 
+import sys
 from pathlib import Path
 
 from jsonargparse import auto_cli
 
+from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.reproduce import reproduce
 
 
@@ -25,4 +27,4 @@ def main(out: Path = Path("runs/reproduce"), seed: int = 0, dt: float | None = N
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    sys.exit(run_plainly("multiplexing.py", lambda: auto_cli(main)))

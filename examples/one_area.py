@@ -5,12 +5,15 @@
 All options: --help.
 """
 
+import sys
 from pathlib import Path
 
 from jsonargparse import auto_cli
 
+from clapp_snn.commands.failures import run_plainly
 from clapp_snn.figures.one_area import Glance, one_area
 from clapp_snn.figures.style import save
+from clapp_snn.files import require_file
 from clapp_snn.protocols.one_area import GLANCES, OneArea
 
 
@@ -21,6 +24,7 @@ def main(out: Path = Path("one_area.png"), seed: int = 0) -> None:
         out: picture to write.
         seed: of the random numbers.
     """
+    require_file(out)
     setting = OneArea()
     traces = setting.run(seed)
     glances = []
@@ -49,4 +53,4 @@ def main(out: Path = Path("one_area.png"), seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    sys.exit(run_plainly("one_area.py", lambda: auto_cli(main)))

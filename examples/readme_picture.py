@@ -7,6 +7,7 @@ a linear readout on every layer of the run. The photographs are shrunk to the 64
 input.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from jaxtyping import UInt8
 from jsonargparse import auto_cli
 from PIL import Image, ImageOps
 
-from clapp_snn.commands.number_figures import layer_curves, pixel_accuracy
+from clapp_snn.commands.failures import run_plainly
+from clapp_snn.commands.number_figures import layer_curves
 from clapp_snn.commands.probe import FILE as PROBE_FILE
 from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeTable
@@ -49,11 +51,12 @@ def draw(
     """
     config, table = read_config(run), ProbeTable.read(run / PROBE_FILE)
     dataset = data_of(config)
+    raw = table.raw(protocol)
     figure = first_screen(
         shrunk(seen),
         shrunk(other),
         layer_curves(table, protocol),
-        pixels=pixel_accuracy(table, protocol),
+        pixels=None if raw is None else raw[1].accuracy,
         chance=dataset.chance,
         data=f"{config.method} of width {config.width:g} on {dataset.name}",
     )
@@ -62,4 +65,4 @@ def draw(
 
 
 if __name__ == "__main__":
-    auto_cli(draw)
+    sys.exit(run_plainly("readme_picture.py", lambda: auto_cli(draw)))

@@ -8,10 +8,12 @@
 All options: --help. The same job as `clapp-snn train`, `probe`, `figures` and `report` in turn.
 """
 
+import sys
 from dataclasses import fields
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
+from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.figures import draw_figures
 from clapp_snn.commands.options import ProbeOptions
 from clapp_snn.commands.probe import probe
@@ -38,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_plainly("stl10_rate.py", main))

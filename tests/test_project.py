@@ -33,7 +33,8 @@ ROOMS: dict[str, set[str]] = {
     "recording": {"functional", "neurons", "methods", "encoders", "circuit"},
     "protocols": {"functional", "neurons", "circuit", "recording"},
     "figures": set(),
-    "report": {"functional", "methods", "training", "evaluation", "figures"},
+    "modalities": {"circuit", "encoders", "methods", "stimuli", "training", "evaluation"},
+    "report": {"functional", "methods", "modalities", "training", "evaluation", "figures"},
     "export": {"functional", "neurons", "methods", "encoders", "circuit"},
 }
 # The command line calls all rooms; no room calls it.

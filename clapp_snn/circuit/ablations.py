@@ -16,14 +16,14 @@ drawn at once where those of the intact area are; only leaky_memory must be step
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from clapp_snn.circuit.apical_memory import LeakyTrace, MemoryState
+from clapp_snn.circuit.apical_memory import LeakyTrace
 from clapp_snn.circuit.stream_area import StreamArea
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy, StreamUpdate
 from clapp_snn.circuit.stream_state import Reading, StreamAreaState
@@ -72,8 +72,24 @@ class ShuffledGamma(StreamArea):
         return relearn(self, reading, reading.gamma.roll(1))
 
 
+class NoiseFreeMemory(NamedTuple):
+    """As `MemoryState` of a latch, and the noise-free activity of the last window."""
+
+    context: Float[Tensor, "sample unit"]
+    total: Float[Tensor, "sample unit"]
+    exact: Float[Tensor, "sample unit"]
+
+
 class NoiseFree(StreamArea):
-    """Also knows its noise-free activity z of this window and of the last one (`MemoryState.total`)."""
+    """Also knows its noise-free activity z of this window and of the last one (`NoiseFreeMemory`)."""
+
+    def initial_state(self, samples: int) -> StreamAreaState:
+        """As `StreamArea.initial_state`, without activity."""
+        state = super().initial_state(samples)
+        nothing = torch.zeros_like(state.memory.context)
+        return state._replace(
+            memory=NoiseFreeMemory(state.memory.context, state.memory.total, nothing)
+        )
 
     def exact(self, state: StreamAreaState) -> Float[Tensor, "sample post"]:
         """[a]_+ of the mean basal drive of the window, averaged over positions."""
@@ -84,7 +100,9 @@ class NoiseFree(StreamArea):
     def latch(self, state: StreamAreaState) -> StreamAreaState:
         """As `StreamArea.latch`; both activities become contexts."""
         exact, after = self.exact(state), super().latch(state)
-        return after._replace(memory=MemoryState(after.memory.context, exact))
+        return after._replace(
+            memory=NoiseFreeMemory(after.memory.context, after.memory.total, exact)
+        )
 
 
 class ExactScore(NoiseFree):
@@ -94,7 +112,7 @@ class ExactScore(NoiseFree):
     def read(self, state: StreamAreaState, y: Float[Tensor, "sample"]) -> Reading:
         """As `StreamArea.read`."""
         reading = super().read(state, y)
-        u = (self.exact(state) * self.predict(state.memory.total)).sum(1)
+        u = (self.exact(state) * self.predict(state.memory.exact)).sum(1)
         gamma = y * (self.nucleus.margin - y * u > 0).to(y.dtype)
         return relearn(self, reading, gamma)._replace(score=u)
 
@@ -105,7 +123,7 @@ class ExactPlasticity(NoiseFree):
     @torch.no_grad()
     def read(self, state: StreamAreaState, y: Float[Tensor, "sample"]) -> Reading:
         """As `StreamArea.read`."""
-        reading, c = super().read(state, y), state.memory.total
+        reading, c = super().read(state, y), state.memory.exact
         traces = reading.traces._replace(z=self.exact(state), c=c, A=self.predict(c))
         return relearn(self, reading, reading.gamma, traces)
 

@@ -4,14 +4,14 @@ Nothing here is used by a method whose modules are single layers and whose objec
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clapp_snn.circuit.hierarchy import Hierarchy, SaccadeStream
+from clapp_snn.circuit.network import ModuleLoss, SaccadeStream
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.functional.cells import context_cells, target_cells, to_cells
 from clapp_snn.functional.losses import INFONCE_FLOOR, hinge_loss, pair_weights
@@ -19,14 +19,8 @@ from clapp_snn.functional.objective import Objective
 from clapp_snn.functional.saccades import Draw
 from clapp_snn.functional.score import pair_scores
 
-
-class ModuleLoss(NamedTuple):
-    """Loss of one module (with graph), its open-gate or error share, and its scores (detached)."""
-
-    loss: Float[Tensor, ""]
-    gate: Float[Tensor, ""]
-    scores: list[Float[Tensor, "groups cell pair"]]
-    draw: Draw | None
+if TYPE_CHECKING:
+    from clapp_snn.circuit.hierarchy import Hierarchy
 
 
 def layer_output(
@@ -40,7 +34,7 @@ def layer_output(
 
 
 def module_outputs(
-    hierarchy: Hierarchy, images: Float[Tensor, "image channel row col"]
+    hierarchy: "Hierarchy", images: Float[Tensor, "image channel row col"]
 ) -> Iterator[Float[Tensor, "patch channel"]]:
     """Mean activity of the top layer of every module; gradients stop at module borders."""
     encoder = hierarchy.encoder
@@ -95,7 +89,7 @@ def contrast_loss(
 
 
 def _area_loss(
-    hierarchy: Hierarchy, index: int, z: Tensor, c: Tensor, draws: list[Draw]
+    hierarchy: "Hierarchy", index: int, z: Tensor, c: Tensor, draws: list[Draw]
 ) -> ModuleLoss:
     area = hierarchy.area(index)
     objective = area.objective
@@ -110,7 +104,7 @@ def _area_loss(
 
 
 def module_losses(
-    hierarchy: Hierarchy,
+    hierarchy: "Hierarchy",
     images: Float[Tensor, "image channel row col"],
     streams: SaccadeStream,
     group: int,

@@ -9,7 +9,8 @@ and with the weight per burst J = 1 / (sides rho kappa T_eff M) the difference
 estimates u = sum_i z_i zhat_i in units of the hinge margin. Events come at rate rho z, a window counts T, a
 unit has M copies in each pathway, and kappa is the slope of burst probability on zhat:
 
-    "half_wave"  p = clip(kappa [+-zhat]_+, 0, 1)     sides 1: E[u_hat] = u while kappa |zhat| <= 1
+    "half_wave"  p = clip(kappa [+-zhat]_+, 0, 1)     sides 1: E[u_hat] = u while kappa |zhat| <= 1, which
+                                                      the running kappa of an area only nearly keeps (`gain`)
     "opponent"   p = sigmoid(logit p0 +- s zhat)      sides 2, kappa = s p0 (1 - p0): even orders cancel
     "single"     one population, bursts - p0 events   sides 1, the same p: an ablation, biased upward by
                                                       (1 - 2 p0) s / 2 sum_i z_i zhat_i^2 to leading order

@@ -64,9 +64,14 @@ def drawn_window(
         state: as `initial_state` or `latch` left it.
         source: of random numbers; with `SampleStreams` a sample's counts do not depend on its batch.
 
-    Raises ValueError for an input of another shape or precision than the state.
+    Raises ValueError for an input of another shape or precision than the state, and for a state that holds
+    steps already.
     """
     require_input(x, state.basal)
+    if int(state.elapsed) != 0:
+        raise ValueError(
+            f"{int(state.elapsed)} steps of this window have passed; latch before the next one is drawn."
+        )
     steps, copies = area.detector.steps, area.copies
     a = area.basal.drive(x, area.weight, area.bias)
     kappa = area.gain.kappa(state.size)
@@ -103,7 +108,15 @@ def drawn_windows(
     states: Sequence[StreamAreaState],
     sources: Sequence[Streams | SampleStreams],
 ) -> list[StreamAreaState]:
-    """A window of every area, bottom up; each works on what the one below counted (see above)."""
+    """A window of every area, bottom up; each works on what the one below counted (see above).
+
+    Raises ValueError for another number of states or sources than areas, and as `drawn_window` does.
+    """
+    for name, given in (("states", states), ("sources", sources)):
+        if len(given) != len(hierarchy.areas):
+            raise ValueError(
+                f"A hierarchy of {len(hierarchy.areas)} areas needs as many {name}, not {len(given)}."
+            )
     after = []
     for index, (state, source) in enumerate(zip(states, sources, strict=True)):
         area = hierarchy.area(index)

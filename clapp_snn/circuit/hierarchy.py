@@ -5,14 +5,18 @@ l + 1 has even responded, so nothing of a later area can reach an earlier one, a
 winner code and the output of one area are in memory at a time.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from collections.abc import Iterator
+from itertools import islice
+from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from clapp_snn.circuit import backprop
 from clapp_snn.circuit.area import Area
+from clapp_snn.circuit.image_network import ImageNetwork
+from clapp_snn.circuit.network import AreaUpdate, ModuleLoss, SaccadeStream
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.functional import convolution
 from clapp_snn.functional.cells import from_cells, to_cells
@@ -21,31 +25,8 @@ from clapp_snn.functional.saccades import Draw
 from clapp_snn.methods.record import Method
 from clapp_snn.randomness import generator
 
-SaccadeStream = Callable[[int, int], list[torch.Generator]]
-"""Maps (module, loss) to one generator for each group of images."""
 
-
-class AreaUpdate(NamedTuple):
-    """Weight changes of one area (direction of learning) and what it saw.
-
-    Attributes:
-        area: index from 0, bottom up.
-        changes: parameter and change, of equal shape.
-        loss: value of the area's objective.
-        gate: share of evaluated pairs with H = 1.
-        scores: per prediction step (groups, cell, pair); pair 0 is the fixation.
-        draw: the saccades of the W_pred loss.
-    """
-
-    area: int
-    changes: list[tuple[nn.Parameter, Tensor]]
-    loss: Float[Tensor, ""]
-    gate: Float[Tensor, ""]
-    scores: list[Float[Tensor, "groups cell pair"]]
-    draw: Draw
-
-
-class Hierarchy(nn.Module):
+class Hierarchy(ImageNetwork):
     """An encoder and one head for each module of a method.
 
     Args:
@@ -68,6 +49,7 @@ class Hierarchy(nn.Module):
             )
         self.encoder = encoder
         self.method = method
+        self.grid = encoder.architecture.grid
         self.areas = nn.ModuleList()
         self.classifiers = nn.ModuleList()
         widths = [encoder.channels[top] for top in method.tops]
@@ -80,13 +62,8 @@ class Hierarchy(nn.Module):
             self.classifiers.extend(nn.Linear(width, classes) for width in widths)
 
     def reset_parameters(self, seed: int) -> None:
-        """Draw all weights from streams named by the master seed.
-
-        The encoder's stream does not depend on the method, so all methods start from one encoder.
-        """
-        self.encoder.reset_parameters(generator(seed, "init", "encoder"))
-        for index in range(len(self.areas)):
-            self.area(index).reset_parameters(generator(seed, "init", "area", index))
+        """Draw all weights from streams named by the master seed."""
+        super().reset_parameters(seed)
         for index, classifier in enumerate(self.classifiers):
             linear = cast(nn.Linear, classifier)
             stream = generator(seed, "init", "classifier", index)
@@ -98,6 +75,20 @@ class Hierarchy(nn.Module):
     def area(self, index: int) -> Area:
         """Area of module `index`, counted from 0."""
         return cast(Area, self.areas[index])
+
+    def heads(self, index: int) -> list[nn.Module]:
+        """The area or the classifier of module `index`."""
+        return [each[index] for each in (self.areas, self.classifiers) if len(each)]
+
+    def module_losses(
+        self,
+        stimulus: Float[Tensor, "image channel row col"],
+        streams: SaccadeStream,
+        group: int,
+        labels: Int64[Tensor, "image"] | None = None,
+    ) -> Iterator[ModuleLoss]:
+        """Losses with a graph, for methods that are not local (`circuit.backprop`)."""
+        return backprop.module_losses(self, stimulus, streams, group, labels)
 
     def draws(
         self, streams: SaccadeStream, group: int, device: torch.device | str
@@ -121,7 +112,7 @@ class Hierarchy(nn.Module):
     @torch.no_grad()
     def learn(
         self,
-        images: Float[Tensor, "image channel row col"],
+        stimulus: Float[Tensor, "image channel row col"],
         streams: SaccadeStream,
         group: int,
     ) -> Iterator[AreaUpdate]:
@@ -135,20 +126,51 @@ class Hierarchy(nn.Module):
                 f"Method {self.method.name!r} has modules of several layers or needs labels; its weights "
                 "are trained by back-propagation (clapp_snn.circuit.backprop)."
             )
-        draws = self.draws(streams, group, images.device)
+        draws = self.draws(streams, group, stimulus.device)
         if self.method.context == "above":
-            yield from self._learn_from_above(images, draws, group)
+            yield from self._learn_from_above(stimulus, draws, group)
             return
-        x = self.encoder.patches(images)
+        x = self.encoder.patches(stimulus)
         for index, drawn in enumerate(draws):
             response = self.encoder.respond(index, x, learn=True)
-            cells = self._cells(response, images.shape[0], group)
+            cells = self._cells(response, stimulus.shape[0], group)
             signals = self.area(index).compare(cells, cells, drawn, self.encoder.engine)
             signal = signals.target
             if signals.context is not None:
                 signal = signal.add_(signals.context)
             yield self._update(index, x, response, signal, signals, drawn[0])
             x = response.output
+
+    @torch.no_grad()
+    def learn_area(
+        self,
+        index: int,
+        stimulus: Float[Tensor, "image channel row col"],
+        streams: SaccadeStream,
+        group: int,
+    ) -> AreaUpdate:
+        """What `learn` yields for this area, while no other area learns.
+
+        With context from the area above, that area also responds, but learns nothing as context.
+        """
+        if not self.method.explicit:
+            raise ValueError(f"Method {self.method.name!r} has no areas that learn on their own.")
+        x = self.encoder.patches(stimulus)
+        for below in range(index):
+            x = self.encoder.respond(below, x, learn=False).output
+        response = self.encoder.respond(index, x, learn=True)
+        z = self._cells(response, stimulus.shape[0], group)
+        (drawn,) = islice(self.draws(streams, group, stimulus.device), index, index + 1)
+        above = self.method.context == "above" and index + 1 < len(self.areas)
+        c = z
+        if above:
+            higher = self.encoder.respond(index + 1, response.output, learn=False)
+            c = self._cells(higher, stimulus.shape[0], group)
+        signals = self.area(index).compare(z, c, drawn, self.encoder.engine)
+        signal = signals.target
+        if signals.context is not None and not above:
+            signal = signal + signals.context
+        return self._update(index, x, response, signal, signals, drawn[0])
 
     def _learn_from_above(
         self, images: Tensor, draws: Iterator[list[Draw]], group: int

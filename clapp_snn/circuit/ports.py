@@ -176,6 +176,8 @@ def port_of(neuron: Neuron) -> Port:
         return NaudSprekelerPort(neuron)
     if isinstance(neuron, TwoCompartmentLIF):
         return LIFPort(neuron)
+    if isinstance(neuron, type):
+        raise ValueError(f"Pass a neuron, {neuron.__name__}(), not its class.")
     raise ValueError(
         f"No port is known for {type(neuron).__name__}; pass one (a subclass of circuit.ports.Port)."
     )

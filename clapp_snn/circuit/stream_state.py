@@ -3,9 +3,8 @@
 from typing import Any, NamedTuple
 
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-from clapp_snn.circuit.apical_memory import MemoryState
 from clapp_snn.circuit.surprise import NucleusState
 from clapp_snn.functional.window_plasticity import WindowTraces, WindowUpdate
 from clapp_snn.neurons.interface import Inputs, Outputs
@@ -27,7 +26,7 @@ class StreamAreaState(NamedTuple):
         basal: filtered input of the basal synapses.
         sums: of the present window.
         detector, nucleus: membranes (with `SynapticReadout` also its synapses).
-        memory: the context c.
+        memory: the context c (`MemoryState`; ablations remember more).
         apical: prediction A = W_pred c that the dendrites hold.
         x_prev, d_prev: presynaptic activity and postsynaptic factor of the window before.
         size: of predictions, from which the dendritic gain follows.
@@ -40,7 +39,7 @@ class StreamAreaState(NamedTuple):
     sums: WindowSums
     detector: Any
     nucleus: NucleusState
-    memory: MemoryState
+    memory: Any
     apical: Float[Tensor, "sample post"]
     x_prev: Float[Tensor, "sample *pre"]
     d_prev: Float[Tensor, "sample *drive"]
@@ -71,3 +70,21 @@ class Reading(NamedTuple):
     score: Float[Tensor, "sample"]
     traces: WindowTraces
     update: WindowUpdate
+
+
+class Learned(NamedTuple):
+    """What one area learned from one window, as whoever applies and reports it needs it.
+
+    Attributes:
+        area: index from 0, bottom up.
+        changes: parameter and change, of equal shape, summed over samples, in the direction of learning.
+        gamma: broadcast factor, +1, 0 or -1.
+        score: u_hat.
+        z: mean activity of the window.
+    """
+
+    area: int
+    changes: list[tuple[nn.Parameter, Tensor]]
+    gamma: Float[Tensor, "sample"]
+    score: Float[Tensor, "sample"]
+    z: Float[Tensor, "sample post"]

@@ -12,22 +12,26 @@ from matplotlib.figure import Figure
 from clapp_snn.commands.number_figures import READOUTS
 from clapp_snn.commands.probe import CURVE_FILE
 from clapp_snn.commands.probe import FILE as PROBE_FILE
-from clapp_snn.evaluation.probe_table import ProbeTable
+from clapp_snn.evaluation.probe_table import RAW, ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.figures.accuracy_per_layer import LayerCurve, accuracy_per_layer
 from clapp_snn.figures.compared_curves import compared_curves
 from clapp_snn.figures.learning_curves import LearningCurve
 from clapp_snn.files import atomic_path, write_text
 from clapp_snn.methods import get_method
+from clapp_snn.stimuli.spec import data_name
 from clapp_snn.training.config import TrainConfig, read_config
 
-RANDOM, PIXELS = "random init", "raw pixels"
+RANDOM = "random init"
 BAND = "mean ± sd over runs"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Accuracy (percent) of one layer after `steps` steps, over the runs of one method; layer 0 is pixels."""
+    """Accuracy (percent) of one layer after `steps` steps, over the runs of one method.
+
+    Layer 0 is the raw stimulus.
+    """
 
     protocol: str
     label: str
@@ -52,7 +56,7 @@ def compare(runs: Sequence[Path], out: Path, say: Callable[[str], None] = print)
     paths = [out / "compare.txt", out / "compare.csv"]
     write_text(paths[0], text)
     _write(paths[1], [*ends, *curves])
-    data = Path(next(iter(configs.values())).data).name
+    data = data_name(next(iter(configs.values())).data)
     for protocol in dict.fromkeys(cell.protocol for cell in ends):
         readout = READOUTS.get(protocol, f"{protocol} probe")
         figures = {f"accuracy_compared_{protocol}": _accuracy(ends, protocol, data, readout)}
@@ -68,9 +72,9 @@ def _require_comparable(configs: dict[Path, TrainConfig]) -> None:
     data = sorted({config.data for config in configs.values()})
     if len(data) != 1:
         raise ValueError(f"Runs on different data cannot be compared: {', '.join(data)}.")
-    seen: dict[tuple[str, float, int], Path] = {}
+    seen: dict[tuple[str, str, float, int], Path] = {}
     for run, config in configs.items():
-        key = (config.method, config.width, config.seed)
+        key = (config.method, config.variant, config.width, config.seed)
         if key in seen:
             raise ValueError(f"{seen[key]} and {run} share method, width and seed; leave one out.")
         seen[key] = run
@@ -79,7 +83,9 @@ def _require_comparable(configs: dict[Path, TrainConfig]) -> None:
 def _labels(configs: dict[Path, TrainConfig]) -> dict[Path, str]:
     several = len({config.width for config in configs.values()}) > 1
     return {
-        run: get_method(config.method).title + (f", width {config.width:g}" if several else "")
+        run: get_method(config.method, config.modality).title
+        + (f", {config.variant}" if config.variant else "")
+        + (f", width {config.width:g}" if several else "")
         for run, config in configs.items()
     }
 
@@ -90,13 +96,13 @@ def _cell(protocol: str, label: str, steps: int, layer: int, values: list[float]
 
 
 def _ends(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cell]:
-    """The newest weights of all runs, random init and raw pixels once for every seed and width."""
+    """The newest weights of all runs, random init and raw stimulus once for every seed and width."""
     found: dict[tuple[str, str, int], dict[tuple[int, float], float]] = defaultdict(dict)
     for run, config in configs.items():
         table = ProbeTable.read(run / PROBE_FILE)
         for protocol in table.protocols:
             for encoder in table.encoders(protocol):
-                label = {"random": RANDOM, "pixels": PIXELS}.get(encoder, labels[run])
+                label = {"random": RANDOM, **RAW}.get(encoder, labels[run])
                 if label == labels[run] and config.method == "random":
                     continue
                 for mean in table.layer_means(protocol, encoder):
@@ -142,7 +148,7 @@ def _text(cells: list[Cell]) -> str:
         for label in _ordered(chosen):
             row = {cell.layer: cell for cell in chosen if cell.label == label}
             numbers = [_number(row.get(layer)) for layer in layers]
-            if label == PIXELS:
+            if set(row) == {0}:
                 numbers[0] = _number(row.get(0))
             runs = max(cell.runs for cell in row.values())
             lines.append(f"| {label} | {runs} | " + " | ".join(numbers) + " |")
@@ -153,7 +159,7 @@ def _text(cells: list[Cell]) -> str:
 def _ordered(cells: list[Cell]) -> list[str]:
     """Labels in order of appearance, the comparisons last."""
     names = dict.fromkeys(cell.label for cell in cells)
-    return sorted(names, key=lambda name: (name == PIXELS, name == RANDOM))
+    return sorted(names, key=lambda name: (name in RAW.values(), name == RANDOM))
 
 
 def _number(cell: Cell | None) -> str:
@@ -177,9 +183,9 @@ def _accuracy(cells: list[Cell], protocol: str, data: str, readout: str) -> Figu
                     [cell.mean + (cell.sd or 0) for cell in row],
                 )
             )
-    pixels = [cell.mean for cell in chosen if cell.label == PIXELS]
+    raw = [(cell.label, cell.mean) for cell in chosen if cell.label in RAW.values()]
     return accuracy_per_layer(
-        curves, pixels[0] if pixels else None, title=data, readout=readout, band=BAND
+        curves, raw[0] if raw else None, title=data, readout=readout, band=BAND
     )
 
 

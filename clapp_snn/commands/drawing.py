@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from clapp_snn.commands.options import FigureOptions
 from clapp_snn.methods.record import Method
-from clapp_snn.stimuli.record import Dataset
 from clapp_snn.training.config import TrainConfig
+from clapp_snn.training.modality import Stimuli
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Run:
     folder: Path
     config: TrainConfig
     method: Method
-    dataset: Dataset
+    dataset: Stimuli
     options: FigureOptions
     say: Callable[[str], None]
     title: str = field(init=False)

@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clapp_snn.commands.export_compare import compare_model, compare_simulators
+from clapp_snn.commands.export_compare import compare_model, compare_simulators, with_silence
 from clapp_snn.commands.export_files import (
     CHIP_SAMPLES,
     CIRCUIT,
     GRAPH,
+    LARGEST_SAMPLES,
     LEGACY_GRAPH,
     SAMPLES,
     Samples,
@@ -20,7 +21,8 @@ from clapp_snn.commands.export_options import ExportOptions
 from clapp_snn.commands.export_report import Findings, page_of
 from clapp_snn.commands.export_source import Source, open_source
 from clapp_snn.commands.spike_probe import current_accuracy, rate_accuracy, spike_accuracy
-from clapp_snn.export.canonical import Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import Dense
 from clapp_snn.export.interpreter import Spikes
 from clapp_snn.export.interpreter import run as judge
 from clapp_snn.export.metrics import workload
@@ -64,6 +66,12 @@ def export_source(source: Source, options: ExportOptions, out: Path) -> ExportRe
     record = source.learning.record() if source.learning else {}
     graph = encoder_graph(source.converted.network, record)
     network = network_of(graph)
+    size = options.steps * source.samples.size
+    if size > LARGEST_SAMPLES:
+        raise ValueError(
+            f"{len(source.samples)} samples of {options.steps} steps are {size} numbers, more than "
+            f"{LARGEST_SAMPLES}: use fewer --steps or --samples."
+        )
     inputs = source.converted.spikes(source.samples, options.steps)
     spikes = judge(network, inputs)
     found = Findings(source, network, options.steps, len(source.samples), chip=chip)
@@ -79,13 +87,15 @@ def export_source(source: Source, options: ExportOptions, out: Path) -> ExportRe
         if chip and fits:
             model = chip.quantise(network, inputs)
             found.placements, found.memory = chip.place(network), model.memory_bytes
-            found.agreements += compare_model(chip.title, model, inputs, spikes)
-            write_samples(folder / CHIP_SAMPLES, Samples(inputs, model.run(inputs)))
+            longer = with_silence(inputs, model.delay * len(spikes))
+            given = model.run(longer)
+            found.agreements += compare_model(chip.title, model, given, spikes)
+            write_samples(folder / CHIP_SAMPLES, Samples(longer, given))
             found.files.append((CHIP_SAMPLES, "the same with the spikes of the integer model"))
             files.append(folder / CHIP_SAMPLES)
             (folder / chip.name).mkdir()
             learning = source.learning if options.learning else None
-            written = chip.write(folder / chip.name, network, learning)
+            written = chip.write(folder / chip.name, network, learning, inputs)
             found.files += [(str(path.relative_to(folder)), chip.title) for path in written]
             files += written
             if options.probe:

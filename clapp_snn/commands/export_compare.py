@@ -56,12 +56,22 @@ def compare_simulators(
     return found
 
 
+def with_silence(inputs: Spikes, steps: int) -> Spikes:
+    """Input with as many silent steps behind it, in which late layers answer to its end."""
+    return np.concatenate([inputs, np.zeros((steps, *inputs.shape[1:]), inputs.dtype)])
+
+
 def compare_model(
-    title: str, model: IntegerModel, inputs: Spikes, judge: Sequence[Spikes]
+    title: str, model: IntegerModel, spikes: Sequence[Spikes], judge: Sequence[Spikes]
 ) -> list[Agreement]:
-    """A chip's integer model, every layer as much earlier as it comes late."""
-    late = model.delay * len(judge)
-    spikes = model.run(np.concatenate([inputs, np.zeros_like(inputs[:1]).repeat(late, 0)]))
+    """A chip's integer model, every layer as much earlier as it comes late.
+
+    Args:
+        title: of the chip.
+        model: for its delay.
+        spikes: of the model, for the judge's input and silence behind it.
+        judge: spikes of the judge.
+    """
     found = []
     for index, (wanted, given) in enumerate(zip(judge, spikes, strict=True)):
         first = (index + 1) * model.delay

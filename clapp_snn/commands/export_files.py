@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 import zipfile
@@ -23,7 +24,9 @@ SAMPLES = "samples.npz"
 CHIP_SAMPLES = "samples_chip.npz"
 FORMAT = 1
 LARGEST_SAMPLES = 2**28
-"""Bytes of spikes that are read from a file of samples."""
+"""Spikes, and bytes, that are read from a file of samples."""
+LARGEST_MANIFEST = 2**20
+"""Bytes."""
 
 
 class Samples(NamedTuple):
@@ -37,20 +40,38 @@ class Samples(NamedTuple):
 def whole_folder(out: Path) -> Iterator[Path]:
     """A folder to write into that becomes `out` if all goes well, and is removed otherwise.
 
-    An earlier export at `out` is replaced; any other folder that is not empty raises FileExistsError.
+    An earlier export at `out` is replaced; any other folder that is not empty, and an export with files that
+    do not belong to it, raise FileExistsError.
     """
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} exists and is no export; choose another --out.")
+    _require_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    before = temporary.with_suffix(".old")
     try:
         yield temporary
         temporary.chmod(0o755)
         if out.exists():
-            shutil.rmtree(out)
+            out.replace(before)
         temporary.replace(out)
     finally:
+        if before.exists() and not out.exists():
+            before.replace(out)
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _require_replaceable(out: Path) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if out.is_symlink() or not (out / MANIFEST).is_file():
+        raise FileExistsError(f"{out} exists and is no export; choose another --out.")
+    own = {MANIFEST, *read_manifest(out)["files"]}
+    files = (path for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir())
+    others = [name for name in (str(path.relative_to(out)) for path in files) if name not in own]
+    if others:
+        raise FileExistsError(
+            f"{out} holds {others[0]}, which no export wrote; move it, or choose another --out."
+        )
 
 
 def write_samples(path: Path, samples: Samples) -> None:
@@ -74,6 +95,10 @@ def read_samples(path: Path) -> Samples:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file of samples {path}.")
     try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(each.file_size for each in archive.infolist())
+        if size > LARGEST_SAMPLES:
+            raise ValueError(f"it unpacks to {size} bytes, more than {LARGEST_SAMPLES}")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             layers = sum(name.endswith("_shape") for name in arrays.files) - 1
             inputs = _unpack(arrays, "input")
@@ -97,23 +122,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no export: it has no {MANIFEST}.")
+    if path.stat().st_size > LARGEST_MANIFEST:
+        raise ValueError(f"{path} is larger than {LARGEST_MANIFEST} bytes and no manifest.")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ValueError(f"{path} is no manifest of format {FORMAT}.")
+    files = record.get("files")
+    named = isinstance(files, dict) and all(isinstance(each, str) for each in files.values())
+    if not named or not isinstance(record.get("target"), str):
+        raise ValueError(f"{path} lacks the target or the checksums of files.")
     return record
 
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unpack(arrays: Any, name: str) -> Spikes:
     shape = tuple(int(side) for side in arrays[f"{name}_shape"])
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     if not shape or min(shape) < 0 or size > LARGEST_SAMPLES:
         raise ValueError(f"{name} has the impossible shape {shape}")
-    return np.unpackbits(arrays[name], count=size).reshape(shape).astype(bool)
+    packed = arrays[name]
+    if packed.size != math.ceil(size / 8):
+        raise ValueError(f"{name} holds {packed.size} bytes, too few or too many for {shape}")
+    return np.unpackbits(packed, count=size).reshape(shape).astype(bool)

@@ -29,7 +29,7 @@ class ExportOptions:
     Raises ValueError for steps or samples that are not positive.
     """
 
-    target: Literal["nir", "loihi2", "speck", "xylo"] = "nir"
+    target: Literal["nir", "loihi2", "speck", "spinnaker", "xylo"] = "nir"
     learning: bool = False
     out: Path | None = None
     steps: int = 64

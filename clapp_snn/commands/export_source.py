@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.commands.spike_probe import Looks, look
-from clapp_snn.commands.train import data_of
+from clapp_snn.commands.train import images_of
 from clapp_snn.evaluation.interfaces import standard_views
 from clapp_snn.export.convert import Conversion, Converted, convert
 from clapp_snn.export.learning import AreaLearning, Learning
@@ -141,8 +141,8 @@ def _learning(network: StreamHierarchy, config: StreamConfig, converted: Convert
 
 def _source_of_images(folder: Path, conversion: Conversion, samples: int) -> Source:
     config = read_config(folder)
+    dataset = images_of(config, "export")
     encoder = load_encoder(config, folder, torch.device("cpu"))
-    dataset = data_of(config)
     view = standard_views(encoder.architecture.image, grey=not config.color).centre
     split = dataset.unlabeled
     images = view(split.read(torch.arange(min(IMAGES, len(split)))))

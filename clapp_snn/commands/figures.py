@@ -20,7 +20,8 @@ from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.files import write_text
-from clapp_snn.training.build import method_of
+from clapp_snn.methods import get_method
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.config import read_config
 from clapp_snn.training.logbook import CSV_FILE
 from clapp_snn.training.score_histogram import FILE as SCORES_FILE
@@ -38,9 +39,8 @@ def draw_figures(
     each. Raises what opening the run, its data or its weights raises.
     """
     folder, config = Path(run), read_config(run)
-    opened = Run(
-        folder, config, method_of(config), data_of(config), options or FigureOptions(), say
-    )
+    method = get_method(config.method, config.modality)
+    opened = Run(folder, config, method, data_of(config), options or FigureOptions(), say)
     paths, index = [], []
     for drawing in _drawings(opened):
         paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
@@ -65,7 +65,7 @@ def _drawings(run: Run) -> Iterator[Drawing]:
         yield loss_figure(run, metrics)
     else:
         run.say("No figure of losses: nothing has been learned yet.")
-    objective = run.method.objective
-    if objective is not None and objective.loss == "hinge" and (run.folder / SCORES_FILE).exists():
+    if run.method.hinge and (run.folder / SCORES_FILE).exists():
         yield hinge_figure(run, metrics)
-    yield from representation_figures(run)
+    if run.config.modality == IMAGES.name:
+        yield from representation_figures(run)

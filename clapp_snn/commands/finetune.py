@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from clapp_snn.commands.train import data_of, device_of
+from clapp_snn.commands.train import device_of, images_of
 from clapp_snn.evaluation.finetune import (
     FinetuneRow,
     FinetuneSettings,
@@ -30,13 +30,14 @@ def finetune(
     Back-propagation, for the transfer that the paper's discussion proposes. Writes run/finetune.csv.
     """
     folder, config = Path(run), read_config(run)
+    data = images_of(config, "finetune")
     where = device_of(device)
     starts = {
         "learned": load_encoder(config, folder, where),
         "scratch": random_encoder(config, where),
     }
     views = standard_views(starts["scratch"].architecture.image, grey=not config.color)
-    rows = run_finetune(starts, data_of(config), views, seed, settings, where, progress=True)
+    rows = run_finetune(starts, data, views, seed, settings, where, progress=True)
     write_finetune(folder / FILE, rows)
     say(finetune_text(rows))
     return rows

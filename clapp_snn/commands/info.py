@@ -7,30 +7,58 @@ import torch
 
 from clapp_snn import __version__, native
 from clapp_snn.circuit.hierarchy import Hierarchy
+from clapp_snn.commands.speech_network import speech_parameters, speech_rows
+from clapp_snn.commands.video_network import video_parameters, video_rows
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6
-from clapp_snn.methods import METHODS
-from clapp_snn.stimuli.dataset import open_dataset
+from clapp_snn.methods import METHODS, TABLES, Method
+from clapp_snn.methods.locality import Locality, locality
+from clapp_snn.modalities import modality_of
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.checkpoint import list_checkpoints
-from clapp_snn.training.config import FILE, read_config, to_yaml
+from clapp_snn.training.config import FILE, TrainConfig, read_config, to_yaml
+from clapp_snn.training.records import record_text
+from clapp_snn.training.stream_config import is_stream_run, read_stream_config
+
+REPORTED = {"images": "STL-10 %", "speech": "LibriSpeech phones %", "video": "UCF-101 %"}
+"""What the paper's numbers for each modality were measured on."""
 
 
 def methods_text() -> str:
-    """Every method by name, with the paper's STL-10 number and its locality."""
-    rows = [("name", "method", "STL-10 %", "local in space", "local in time", "rule", "source")]
-    for method in METHODS.values():
-        number = "-" if method.stl10 is None else f"{method.stl10:.1f}"
+    """Every method by name, with its locality and the paper's number for every modality that has it."""
+    heads = ("name", "method", *(REPORTED[modality] for modality in TABLES))
+    rows = [(*heads, "local in space", "local in time", "rule", "source")]
+    for name in dict.fromkeys(name for table in TABLES.values() for name in table):
+        found = [table.get(name) for table in TABLES.values()]
+        method = next(each for each in found if each is not None)
+        numbers = (_reported(each) for each in found)
         rule = "none" if method.task == "none" else "explicit" if method.explicit else "backprop"
         place, when = method.local_in_space, method.local_in_time
-        rows.append((method.name, method.title, number, place, when, rule, method.source))
+        rows.append((name, method.title, *numbers, place, when, rule, method.source))
     return _table(rows) + (
-        "\n\nSTL-10 %: linear probe, as the paper reports it (not measured here). rule: how this package "
-        "computes it; 'explicit' is Eqs. 6-8 in closed form, without autograd."
+        "\n\nPercentages: linear probe, as the paper reports them (not measured here); '-' without a number, "
+        "empty where the method is not defined. title and source are of the first modality that has the "
+        "method. rule: how this package "
+        "computes it; 'explicit' is in closed form (Eqs. 6-8 for CLAPP), without autograd.\n\n"
+        f"What the update of a feedforward synapse needs to know\n{locality_text()}"
     )
 
 
+def _reported(method: Method | None) -> str:
+    if method is None:
+        return ""
+    return "-" if method.reported is None else f"{method.reported:.1f}"
+
+
+def locality_text() -> str:
+    """What a feedforward synapse of every method on images needs, by where it comes from."""
+    rows: list[tuple[str, ...]] = [("name", *Locality._fields)]
+    rows += [(name, *locality(method)) for name, method in TABLES["images"].items()]
+    return _table(rows)
+
+
 def network_text(width: float) -> str:
-    """The layer table of VGG-6 at a width, with parameter counts."""
+    """The layer tables of VGG-6, of the speech and of the video encoder at a width, with parameter counts."""
     encoder = Encoder(VGG6, width)
     rows = [("layer", "channels", "pool", "parameters")]
     for index, layer in enumerate(encoder.architecture.layers):
@@ -42,7 +70,9 @@ def network_text(width: float) -> str:
     free = parameter_count("clapp", width)
     return (
         f"VGG-6 at width {width:g}\n{_table(rows)}\nencoder {total:,}; with W_pred {tied:,}; "
-        f"with W_pred and W_retro {free:,}"
+        f"with W_pred and W_retro {free:,}\n\nSpeech encoder at width {width:g}\n"
+        f"{_table(speech_rows(width))}\n{speech_parameters(width)}\n\n"
+        f"VGG-5 on clips at width {width:g}\n{_table(video_rows(width))}\n{video_parameters(width)}"
     )
 
 
@@ -55,7 +85,8 @@ def parameter_count(method: str, width: float) -> int:
 
 def data_text(spec: str) -> str:
     """What a data source holds."""
-    data = open_dataset(spec)
+    modality = modality_of(TrainConfig(data=spec))
+    data = modality.open(TrainConfig(data=spec))
     lines = [f"{data.name}: {data.note}", f"classes: {', '.join(data.class_names)}"]
     for name in ("train", "test", "unlabeled"):
         try:
@@ -63,9 +94,8 @@ def data_text(spec: str) -> str:
         except FileNotFoundError as error:
             lines.append(f"{name}: {error}")
             continue
-        lines.append(
-            f"{name}: {len(split)} images of {split.image_size[0]} x {split.image_size[1]}"
-        )
+        size = f" of {split.image_size[0]} x {split.image_size[1]}" if modality is IMAGES else ""
+        lines.append(f"{name}: {len(split)} {modality.unit}{size}")
     return "\n".join([*lines, f"chance: {data.chance:.1f} %"])
 
 
@@ -85,6 +115,13 @@ def run_text(run: str) -> str:
     return f"{to_yaml(read_config(run))}checkpoints: {', '.join(checkpoints) or 'none'}"
 
 
+def stream_text(run: str) -> str:
+    """Configuration and progress of a run on a stream."""
+    checkpoints = [path.name for path in list_checkpoints(Path(run) / "checkpoints")]
+    made = f"checkpoints: {', '.join(checkpoints) or 'none'}"
+    return f"a run of `clapp-snn stream`\n{record_text(read_stream_config(run))}{made}"
+
+
 def info(topic: str = "machine", width: float = 1.0) -> str:
     """Text about "methods", "network", "machine", a run folder, or anything that names data."""
     if topic == "methods":
@@ -95,6 +132,8 @@ def info(topic: str = "machine", width: float = 1.0) -> str:
         return machine_text()
     if (Path(topic) / FILE).exists():
         return run_text(topic)
+    if is_stream_run(topic):
+        return stream_text(topic)
     return data_text(topic)
 
 

@@ -14,9 +14,15 @@ from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import accuracy_per_layer as accuracy
 from clapp_snn.figures import hinge_scores, learning_curves, training_losses
 from clapp_snn.methods.record import Method
+from clapp_snn.modalities import modality_of
 from clapp_snn.training.score_histogram import FILE as SCORES_FILE
 
-READOUTS = {"fast": "fast linear probe", "few-shot": "few-shot probe", "paper": "linear probe"}
+READOUTS = {
+    "fast": "fast linear probe",
+    "few-shot": "few-shot probe",
+    "paper": "linear probe",
+    "speaker": "speaker probe",
+}
 
 
 def layer_curves(table: ProbeTable, protocol: str) -> list[accuracy.LayerCurve]:
@@ -35,12 +41,6 @@ def layer_curves(table: ProbeTable, protocol: str) -> list[accuracy.LayerCurve]:
                 )
             )
     return curves
-
-
-def pixel_accuracy(table: ProbeTable, protocol: str) -> float | None:
-    """Accuracy of a readout of raw pixels, in percent; None where it was not measured."""
-    means = table.layer_means(protocol, "pixels")
-    return means[0].accuracy if means else None
 
 
 def read_metrics(path: Path) -> dict[str, Float[np.ndarray, "row"]]:
@@ -72,18 +72,20 @@ def accuracy_figure(run: Run, table: ProbeTable, protocol: str) -> Drawing:
     curves = layer_curves(table, protocol)
     seeds = max(len({row.seed for row in table.rows if row.protocol == protocol}), 1)
     spread = "95 % interval" if seeds == 1 else f"mean ± sd of {seeds} readout seeds"
-    published = run.config.data.startswith("stl10:") and protocol == "paper"
-    paper = (
-        {run.method.title: run.method.stl10} if published and run.method.stl10 is not None else None
-    )
+    modality = modality_of(run.config)
+    published = run.dataset.name == modality.published and protocol == modality.paper_protocol
+    number = run.method.reported
+    paper = {run.method.title: number} if published and number is not None else None
+    raw = table.raw(protocol)
     figure = accuracy.accuracy_per_layer(
         curves,
-        pixels=pixel_accuracy(table, protocol),
+        raw=None if raw is None else (raw[0], raw[1].accuracy),
         chance=run.dataset.chance,
         paper=paper,
         title=run.title,
         readout=READOUTS.get(protocol, f"{protocol} probe"),
         band=spread,
+        published=modality.published,
     )
     told = "; ".join(
         f"{curve.label} {', '.join(f'{value:.1f}' for value in curve.accuracy)}" for curve in curves
@@ -133,8 +135,7 @@ def loss_figure(run: Run, metrics: dict[str, Float[np.ndarray, "row"]]) -> Drawi
     count = len(run.method.splits)
     losses = np.stack([metrics[f"loss_{m + 1}"] for m in range(count)], axis=1)
     gates = 100 * np.stack([metrics[f"gate_{m + 1}"] for m in range(count)], axis=1)
-    objective = run.method.objective
-    hinge = objective is not None and objective.loss == "hinge"
+    hinge = run.method.hinge
     figure = training_losses.training_losses(
         metrics["step"], losses, gates if hinge else None, module_names(run.method), run.title
     )

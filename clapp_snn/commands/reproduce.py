@@ -9,14 +9,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from clapp_snn.commands.failures import OutOfRange
 from clapp_snn.commands.reproduction_figures import PROTOCOLS, draw
 from clapp_snn.figures.style import save
-from clapp_snn.files import write_text
+from clapp_snn.files import require_folder, write_text
 from clapp_snn.protocols.protocol import Finding, Protocol, Record
-
-
-class OutOfRange(Exception):
-    """Measured numbers lie outside their accepted range."""
 
 
 def reproduce(name: str, out: str | Path, seed: int = 0, dt: float | None = None) -> list[Path]:
@@ -29,14 +26,15 @@ def reproduce(name: str, out: str | Path, seed: int = 0, dt: float | None = None
         seed: of the random numbers.
         dt: time step in ms; None takes the protocol's.
 
-    Returns the files. Raises ValueError for an unknown name or a dt that the protocol cannot take;
+    Returns the files. Raises ValueError for an unknown name or a dt that the protocol cannot take,
+    NotADirectoryError if `out` is a file;
     `OutOfRange`, after everything is written, if a number lies outside its accepted range.
     """
     protocol = _protocol(name, dt)
+    folder = require_folder(out)
     measured = protocol.measure(seed)
     findings = protocol.findings(measured)
     print(_text(protocol, findings))
-    folder = Path(out)
     paths = [folder / f"{name}{suffix}" for suffix in (".png", ".csv", "_findings.csv")]
     save(draw(protocol, measured), paths[0])
     write_text(paths[1], _csv(protocol.records(measured)))

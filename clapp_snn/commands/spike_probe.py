@@ -14,6 +14,7 @@ from torch import Tensor
 
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.circuit.stream_input import stream_input
+from clapp_snn.commands.export_compare import with_silence
 from clapp_snn.evaluation.cache import CachedFeatures
 from clapp_snn.evaluation.fast_probe import fast_probe
 from clapp_snn.export.convert import Converted, lines_of
@@ -64,17 +65,24 @@ def look(
     return Looks(seen[0], seen[1], labels[0], labels[1])
 
 
-def rate_accuracy(layers: Sequence[RateLayer], looks: Looks, seed: int) -> list[float]:
-    """Linear read-out of z of every layer, in percent."""
+def rate_accuracy(
+    layers: Sequence[RateLayer], looks: Looks, seed: int, *, average: bool = False
+) -> list[float]:
+    """Linear read-out of z of every layer, in percent; with `average`, pools average instead of taking the
+    largest."""
 
-    def features(x: np.ndarray) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
+    def features(x: np.ndarray, batch: int = 500) -> list[np.ndarray]:
+        parts: list[list[np.ndarray]] = [[] for _ in layers]
         objects = x.shape[:2]
         x = x.reshape(-1, *x.shape[2:])
-        for layer in layers:
-            x = respond(layer, x.reshape(len(x), *layer.synapse.input_shape))[1]
-            found.append(_per_object(x, objects))
-        return found
+        for first in range(0, len(x), batch):
+            z = x[first : first + batch]
+            for part, layer in zip(parts, layers, strict=True):
+                z = respond(layer, z.reshape(len(z), *layer.synapse.input_shape), average=average)[
+                    1
+                ]
+                part.append(z.reshape(*z.shape[:2], -1).mean(2))
+        return [_per_object(np.concatenate(part), objects) for part in parts]
 
     return _read_out(features(looks.train), features(looks.test), looks, seed)
 
@@ -107,7 +115,7 @@ def spike_accuracy(
         parts: dict[int, list[list[np.ndarray]]] = {each: [] for each in steps}
         for first in range(0, len(x), batch):
             spikes = converted.spikes(x[first : first + batch], most)
-            layers = run(np.concatenate([spikes, np.zeros_like(spikes[: delay * 8])]))
+            layers = run(with_silence(spikes, delay * len(converted.network.stages)))
             for each in steps:
                 parts[each].append(
                     [

@@ -1,13 +1,16 @@
 """`clapp-snn stream`: learn from fixations and saccades, then read out every area and an untrained one."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from clapp_snn.circuit.engine_choice import choose_engine
+from clapp_snn.commands.options import ProbeOptions, refuse_options
 from clapp_snn.evaluation.local_readout import read_out_locally
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
 from clapp_snn.files import write_text
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.stream_build import build_network
-from clapp_snn.training.stream_config import StreamConfig
+from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_loop import StreamResult, train_stream
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
 
@@ -24,11 +27,25 @@ def stream(config: StreamConfig, *, resume: bool = False, quiet: bool = False) -
     objects = open_objects(config)
     result = train_stream(config, resume=resume, quiet=quiet, objects=objects)
     if not result.interrupted:
-        rows = probe_run(config, objects)
-        print(table(rows))
-        lines = ["weights,area,linear,five_shot,local", *(",".join(map(str, row)) for row in rows)]
-        write_text(result.folder / PROBE_FILE, "\n".join(lines) + "\n")
+        _report(result.folder, probe_run(config, objects))
     return result
+
+
+def probe_again(run: str | Path, options: ProbeOptions | None = None) -> list[Row]:
+    """Read out every area of a run's newest weights; prints the table and writes run/stream_probe.csv.
+
+    Raises ValueError for options that have no use here, and as opening the run, its data and weights does.
+    """
+    refuse_options(options or ProbeOptions(), (), "probe")
+    rows = probe_run(replace(read_stream_config(run), out=Path(run)))
+    _report(Path(run), rows)
+    return rows
+
+
+def _report(folder: Path, rows: list[Row]) -> None:
+    print(table(rows))
+    lines = ["weights,area,linear,five_shot,local", *(",".join(map(str, row)) for row in rows)]
+    write_text(folder / PROBE_FILE, "\n".join(lines) + "\n")
 
 
 def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> list[Row]:
@@ -39,7 +56,12 @@ def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> lis
         network = build_network(config)
         if weights == "trained":
             network.load_state_dict(load_checkpoint(Path(config.folder())).model)
-        cache = cache_glances(network, objects.train, objects.test, config.seed, drawn=config.drawn)
+        engine = config.engine
+        if engine == "auto":
+            engine, _ = choose_engine(network, config.drawn)
+        cache = cache_glances(
+            network, objects.train, objects.test, config.seed, drawn=config.drawn, engine=engine
+        )
         if rows:
             # Raw input is the same for both: it is read out once.
             rows.append((weights, *rows[0][1:]))

@@ -1,30 +1,35 @@
-"""`clapp-snn train`: learn from images and leave everything in the run's folder."""
+"""`clapp-snn train`: learn from images, speech or clips and leave everything in the run's folder."""
 
 import os
 from datetime import timedelta
 
 import torch
 
-from clapp_snn.stimuli.dataset import open_dataset
+from clapp_snn.modalities import modality_of
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.stimuli.record import Dataset
 from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.distributed import World
 from clapp_snn.training.loop import TrainResult
 from clapp_snn.training.loop import train as run_training
+from clapp_snn.training.modality import Stimuli
 
 PATIENCE = timedelta(hours=2)
-"""Longest wait of one process for another: a download of STL-10 on a slow line."""
+"""Longest wait of one process for another: a download on a slow line."""
 
 
-def data_of(config: TrainConfig, *, download: bool = False) -> Dataset:
-    """The data a configuration names; `download` fetches STL-10 first if it is not there."""
-    return open_dataset(
-        config.data,
-        download=download,
-        seed=config.seed,
-        unlabeled_from_train=config.unlabeled_from_train,
-        skip_unreadable=config.skip_unreadable,
-    )
+def data_of(config: TrainConfig, *, download: bool = False) -> Stimuli:
+    """The data a configuration names; `download` fetches them first if they are not there."""
+    return modality_of(config).open(config, download=download)
+
+
+def images_of(config: TrainConfig, command: str) -> Dataset:
+    """The images a configuration names; raises ValueError for other data, which `command` cannot use."""
+    if config.modality != IMAGES.name:
+        raise ValueError(
+            f"`{command}` needs a run that learned from images; this one learned from {config.modality}."
+        )
+    return IMAGES.open(config)
 
 
 def device_of(name: str) -> torch.device:
@@ -59,4 +64,5 @@ def train(
             dataset = data_of(config)
         if world.is_main and not quiet:
             print(f"{dataset.name}: {dataset.note}", flush=True)
-        return run_training(config, dataset, world, resume=resume, quiet=quiet)
+        modality = modality_of(config)
+        return run_training(config, dataset, world, modality, resume=resume, quiet=quiet)

@@ -1,5 +1,6 @@
 """`clapp-snn verify`: does an exported file still compute the spikes that it did, everywhere?"""
 
+import math
 from pathlib import Path
 
 import nir
@@ -10,6 +11,7 @@ from clapp_snn.commands.export_compare import Agreement, agreement, compare_simu
 from clapp_snn.commands.export_files import (
     CHIP_SAMPLES,
     GRAPH,
+    LARGEST_SAMPLES,
     MANIFEST,
     SAMPLES,
     checksum,
@@ -37,8 +39,7 @@ def verify(path: str | Path) -> list[Agreement]:
 
     Args:
         path: a `.nir` file, the folder of an export, or its `export.json`. A file in the folder of an export
-            is
-            verified with the samples of that export, any other on random input.
+            is verified with the samples of that export, any other on random input.
 
     Raises Differs if any tool gives other spikes than the judge, the judge or an integer model others than
     when it was exported, or a file has changed since; FileNotFoundError and ValueError for files that cannot
@@ -90,6 +91,10 @@ def _export(folder: Path) -> list[Agreement]:
     if (folder / CHIP_SAMPLES).is_file():
         chip = target(manifest["target"])
         stored = read_samples(folder / CHIP_SAMPLES)
+        steps = len(samples.inputs)
+        same = np.array_equal(stored.inputs[:steps], samples.inputs)
+        if not same or stored.inputs[steps:].any():
+            raise ValueError(f"{folder / CHIP_SAMPLES} is of other input than {SAMPLES}.")
         model = chip.quantise(network, stored.inputs)
         found += _layers(f"{chip.title}, when exported", stored.layers, model.run(stored.inputs))
     _require_equal(found)
@@ -113,7 +118,17 @@ def _layers(tool: str, before: list[Spikes], now: list[Spikes]) -> list[Agreemen
     ]
 
 
+def _shapes(network: Network) -> list[tuple[int, ...]]:
+    """Of all that is held in memory for every step."""
+    return [network.input_shape, *(layer.output_shape for layer in network.layers)]
+
+
 def _random_input(network: Network) -> Spikes:
+    largest = max(math.prod(shape) for shape in _shapes(network))
+    if STEPS * SAMPLE_COUNT * largest > LARGEST_SAMPLES:
+        raise ValueError(
+            f"A layer of {largest} neurons is too large for {STEPS} steps of {SAMPLE_COUNT} samples here."
+        )
     shape = (STEPS, SAMPLE_COUNT, *network.input_shape)
     draws = torch.rand(shape, generator=generator(0, "verify", "input"))
     return draws.numpy() < CHANCE

@@ -1,6 +1,6 @@
 """VGG-6, the encoder of the paper's image experiments, as a table (paper Table 3 and published code)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -59,5 +59,8 @@ VGG6 = Architecture(
     ),
 )
 
+VGG6_WHOLE = replace(VGG6, name="vgg6-whole", patch=96, stride=96, grid=1)
+"""The same layers on whole images of 96 x 96 pixels (CLAPP++)."""
+
 ARCHITECTURES = {VGG6.name: VGG6}
-"""Tables by name."""
+"""Tables by name, for streams of glances."""

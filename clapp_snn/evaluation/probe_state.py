@@ -25,10 +25,13 @@ def save_state(
     test: dict[int, Tensor],
     epoch: int,
 ) -> None:
-    """Write heads, Adam moments, finished epochs and what identifies the probe, atomically."""
+    """Write heads, Adam moments, finished epochs and what identifies the probe, atomically.
+
+    `weights` may hold tensors that the optimiser does not move (running statistics).
+    """
     tensors = {name: value.detach().cpu() for name, value in weights.items()}
     for name, value in weights.items():
-        for key, moment in optimiser.state[value].items():
+        for key, moment in optimiser.state.get(value, {}).items():
             tensors[f"adam/{key}/{name}"] = moment.detach().cpu()
     tensors |= {name: value.contiguous() for name, value in _witness(test).items()}
     with atomic_path(path) as temporary:
@@ -67,6 +70,8 @@ def load_state(
     with torch.no_grad():
         for name, value in weights.items():
             value.copy_(stored[name])
+            if f"adam/step/{name}" not in stored:
+                continue
             prefix = ("exp_avg", "exp_avg_sq", "step")
             moments = {key: stored[f"adam/{key}/{name}"] for key in prefix}
             optimiser.state[value] = {

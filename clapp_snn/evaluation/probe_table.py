@@ -10,12 +10,15 @@ from pathlib import Path
 from clapp_snn.evaluation.scores import LayerScore
 from clapp_snn.files import atomic_path
 
+RAW = {"pixels": "raw pixels", "mfcc": "MFCC"}
+"""What is probed without an encoder, as layer 0, by modality: name in tables, name in words."""
+
 
 @dataclass(frozen=True)
 class ProbeRow:
-    """One accuracy (percent): a protocol, an encoder, a layer (0 = pixels), a seed.
+    """One accuracy (percent): a protocol, an encoder, a layer (0 = raw stimulus, MFCC), a seed.
 
-    `low` and `high` bound the 95 % interval; `top5` is None where a probe has no ranking.
+    `low` and `high` bound the 95 % interval; `top3` and `top5` are None where a probe has no ranking.
     """
 
     protocol: str
@@ -28,6 +31,7 @@ class ProbeRow:
     note: str = ""
     low: float | None = None
     high: float | None = None
+    top3: float | None = None
 
     @staticmethod
     def of(score: LayerScore, protocol: str, encoder: str, seed: int) -> "ProbeRow":
@@ -72,9 +76,19 @@ class ProbeTable:
         return list(dict.fromkeys(row.protocol for row in self.rows))
 
     def encoders(self, protocol: str) -> list[str]:
-        """Encoders measured with a protocol, raw pixels last."""
-        found = dict.fromkeys(row.encoder for row in self.rows if row.protocol == protocol)
-        return sorted(found, key=lambda name: name == "pixels")
+        """Encoders measured with a protocol; what has no layers (raw pixels, MFCC) last."""
+        layers: dict[str, set[int]] = {}
+        for row in self.rows:
+            if row.protocol == protocol:
+                layers.setdefault(row.encoder, set()).add(row.layer)
+        return sorted(layers, key=lambda name: layers[name] == {0})
+
+    def raw(self, protocol: str) -> tuple[str, "LayerMean"] | None:
+        """The raw stimulus in words and its accuracy, if it was measured with a protocol."""
+        for name, words in RAW.items():
+            if means := self.layer_means(protocol, name):
+                return words, means[0]
+        return None
 
     def layer_means(self, protocol: str, encoder: str) -> list[LayerMean]:
         """Mean accuracy and spread per layer over all seeds, ordered by layer."""
@@ -124,15 +138,17 @@ class ProbeTable:
                     ) from error
         return table
 
-    def text(self, paper: Mapping[str, float] | None = None) -> str:
+    def text(self, paper: Mapping[str, float] | None = None, published: str = "STL-10") -> str:
         """The tables as plain text, one block a protocol; `paper` adds its numbers beneath, for reference.
 
-        The paper gives one number a method (STL-10, its own protocol), not one a layer.
+        The paper gives one number a method (`published` data, its own protocol), not one a layer.
         """
         blocks = [self._block(protocol) for protocol in self.protocols]
         if paper:
             numbers = ", ".join(f"{name} {value:g}" for name, value in paper.items())
-            blocks.append(f"For reference, the paper on STL-10 (one number a method, %): {numbers}")
+            blocks.append(
+                f"For reference, the paper on {published} (one number a method, %): {numbers}"
+            )
         return "\n\n".join(blocks) + "\n" if blocks else "No probe results.\n"
 
     def _block(self, protocol: str) -> str:
@@ -146,7 +162,7 @@ class ProbeTable:
         header = " ".join([" " * width, *(f"{f'layer {layer}':>11}" for layer in layers)])
         lines = [f"{protocol} probe ({'; '.join(_notes(rows))}; {_tests(rows)}; {spread})", header]
         for name in names:
-            if name == "pixels":
+            if set(means[name]) == {0}:
                 lines.append(f"{name:<{width}} {_cell(means[name].get(0))}")
             else:
                 cells = " ".join(_cell(means[name].get(layer)) for layer in layers)
@@ -160,7 +176,7 @@ def _notes(rows: list[ProbeRow]) -> list[str]:
 
 
 def _tests(rows: list[ProbeRow]) -> str:
-    return " or ".join(f"{n}" for n in sorted({row.n_test for row in rows})) + " test images"
+    return " or ".join(f"{n}" for n in sorted({row.n_test for row in rows})) + " test samples"
 
 
 def _cell(mean: LayerMean | None) -> str:
@@ -200,4 +216,5 @@ def _parse(record: Mapping[str, str | None]) -> ProbeRow:
         note=record.get("note") or "",
         low=number("low"),
         high=number("high"),
+        top3=number("top3"),
     )

@@ -10,9 +10,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LayerScore:
-    """Test accuracy of one layer, in percent; layer 0 stands for raw pixels.
+    """Test accuracy of one layer, in percent; layer 0 stands for the raw stimulus.
 
-    `low` and `high` bound the 95 % interval; `top5` is None where a probe has no ranking.
+    `low` and `high` bound the 95 % interval; `top3` and `top5` are None where a probe has no ranking.
     """
 
     layer: int
@@ -22,6 +22,7 @@ class LayerScore:
     n_test: int
     top5: float | None = None
     note: str = ""
+    top3: float | None = None
 
 
 def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
@@ -45,7 +46,7 @@ def score_logits(
     labels: Int64[Tensor, "image"],
     note: str = "",
 ) -> LayerScore:
-    """Top-1 and top-5 accuracy over all samples (not a mean of batch means)."""
+    """Top-1, top-3 and top-5 accuracy over all samples (not a mean of batch means)."""
     ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices
     hits = ranked == labels.to(logits.device)[:, None]
     total = len(labels)
@@ -59,6 +60,7 @@ def score_logits(
         n_test=total,
         top5=100 * int(hits.any(dim=1).sum()) / total,
         note=note,
+        top3=100 * int(hits[:, :3].any(dim=1).sum()) / total,
     )
 
 

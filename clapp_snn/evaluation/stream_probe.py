@@ -8,18 +8,23 @@ looks.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from clapp_snn.circuit.drawn_window import drawn_windows
+from clapp_snn.circuit.engine_choice import Engine, one_draw
+from clapp_snn.circuit.fast_drawn import FastDrawn
+from clapp_snn.circuit.fast_window import FastHierarchy
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.circuit.stream_input import stream_input
 from clapp_snn.evaluation.cache import CachedFeatures
 from clapp_snn.evaluation.fast_probe import fast_probe
 from clapp_snn.evaluation.few_shot import few_shot_probe
 from clapp_snn.evaluation.scores import LayerScore
+from clapp_snn.neurons.fast_streams import CounterStreams
 from clapp_snn.neurons.noise import SampleStreams
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.glances import Inspectable
@@ -35,6 +40,7 @@ def glance_features(
     *,
     drawn: bool = False,
     batch: int = 300,
+    engine: Engine = "torch",
 ) -> list[Float[Tensor, "glance feature"]]:
     """Input and activity of every area for each of `indices`, inspected once.
 
@@ -46,6 +52,9 @@ def glance_features(
             on the batch, so networks are compared on the same glances.
         drawn: True draws the counts of a window at once.
         batch: looks side by side.
+        engine: "native" computes windows by compiled kernels, with other random numbers of spikes.
+
+    Raises ValueError for areas that the compiled kernels do not support.
     """
     layers: list[list[Tensor]] = []
     for numbers in torch.arange(len(indices)).split(max(1, batch // objects.looks)):
@@ -54,22 +63,41 @@ def glance_features(
         count, looks = seen.shape[:2]
         x = stream_input(network, seen.flatten(0, 1))
         each = [number * looks + look for number in numbers.tolist() for look in range(looks)]
-        states = network.initial_state(len(each))
-        areas = range(len(network.areas))
-        sources = [SampleStreams(seed, each, "probe", part, area) for area in areas]
-        if drawn:
-            states = drawn_windows(network, x, states, sources)
-        else:
-            states = network.window(x, states, sources)
-        steps = network.area(0).detector.steps
-        features = [
-            network.area(area).basal.average(state.sums.z) / steps
-            for area, state in enumerate(states)
-        ]
-        layers.append(
-            [objects.raw(seen), *(z.unflatten(0, (count, looks)).mean(1) for z in features)]
-        )
+        z = _activity(network, x, _Looks(each, seed, part), drawn, engine)
+        layers.append([objects.raw(seen), *(one.unflatten(0, (count, looks)).mean(1) for one in z)])
     return [torch.cat(layer) for layer in zip(*layers, strict=True)]
+
+
+class _Looks(NamedTuple):
+    """Numbers of the looks, and what else names their random numbers."""
+
+    numbers: list[int]
+    seed: int
+    part: str
+
+
+def _activity(
+    network: StreamHierarchy, x: Tensor, looks: _Looks, drawn: bool, engine: Engine
+) -> list[Float[Tensor, "look post"]]:
+    """Mean activity of every area in one window from rest."""
+    numbers, areas = looks.numbers, range(len(network.areas))
+    if engine == "native":
+        counters = [
+            CounterStreams(looks.seed, "probe", looks.part, area, samples=numbers) for area in areas
+        ]
+        if one_draw(network, drawn):
+            fast = FastDrawn(network, len(numbers))
+            fast.window(x, counters)
+            return [area.z for area in fast.areas]
+        states = FastHierarchy(network).window(x, network.initial_state(len(numbers)), counters)
+    else:
+        streams = [SampleStreams(looks.seed, numbers, "probe", looks.part, area) for area in areas]
+        run = drawn_windows if drawn else StreamHierarchy.window
+        states = run(network, x, network.initial_state(len(numbers)), streams)
+    steps = network.area(0).detector.steps
+    return [
+        network.area(area).basal.average(state.sums.z) / steps for area, state in enumerate(states)
+    ]
 
 
 def cache_glances(
@@ -80,6 +108,7 @@ def cache_glances(
     *,
     drawn: bool = False,
     test_views: int | None = None,
+    engine: Engine = "torch",
 ) -> CachedFeatures:
     """Features of every training object, inspected once, and of every test object, `test_views` times.
 
@@ -96,7 +125,9 @@ def cache_glances(
         if part == "test":
             views = test_views or (1 if objects.looks > 1 else 3)
         indices = torch.arange(len(objects)).repeat(views)
-        features = glance_features(network, objects, indices, seed, part, drawn=drawn)
+        features = glance_features(
+            network, objects, indices, seed, part, drawn=drawn, engine=engine
+        )
         parts.append(dict(enumerate(features)))
         labels.append(objects.labels[indices])
     return CachedFeatures(parts[0], labels[0], parts[1], labels[1], int(labels[0].max()) + 1, 0)

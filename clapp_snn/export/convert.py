@@ -25,16 +25,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from clapp_snn.export.canonical import (
-    LIF,
-    Conv2d,
-    Dense,
-    Layer,
-    Network,
-    Reshaping,
-    SumPool,
-    Synapse,
-)
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Layer, Reshaping, SumPool, Synapse
 from clapp_snn.export.input_code import Code, encode
 from clapp_snn.export.interpreter import drive, fire, reshape
 from clapp_snn.export.rate_layers import SIDE, RateLayer, flattening, respond

@@ -7,9 +7,11 @@ float32 shows what tools that compute in single precision may do.
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer
+import torch
+from jaxtyping import Bool, Float, Float32, Integer
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Flatten, Network, Reshaping, Synapse
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, Reshaping, Synapse
 
 Precision = Literal["float64", "float32"]
 Spikes = Bool[np.ndarray, "time *shape"]
@@ -67,7 +69,8 @@ def drive(
     if isinstance(synapse, Dense):
         return spikes @ weight.T + bias
     lead, shape = spikes.shape[:-3], spikes.shape[-3:]
-    maps = correlate(spikes.reshape(-1, *shape), weight, synapse) + bias[:, None, None]
+    convolve = _convolve_fast if spikes.dtype == np.float32 else correlate
+    maps = convolve(spikes.reshape(-1, *shape), weight, synapse) + bias[:, None, None]
     return maps.reshape(*lead, *synapse.output_shape)
 
 
@@ -85,6 +88,15 @@ def correlate(
         some = np.tensordot(windows[first : first + block], kernels, ((1, 4, 5), (1, 2, 3)))
         found[first : first + block] = np.moveaxis(some, -1, 1)
     return found
+
+
+def _convolve_fast(
+    maps: Float32[np.ndarray, "map pre row col"], kernels: np.ndarray, layer: Conv2d
+) -> Float32[np.ndarray, "map post row col"]:
+    """`correlate` in single precision, by the library that other tools call, too."""
+    x, weight = (torch.from_numpy(np.ascontiguousarray(each)) for each in (maps, kernels))
+    found = torch.nn.functional.conv2d(x, weight, None, layer.stride, layer.padding)
+    return np.asarray(found.numpy())
 
 
 def reshape(layer: Reshaping, x: np.ndarray) -> np.ndarray:

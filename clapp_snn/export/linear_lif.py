@@ -14,7 +14,8 @@ import numpy as np
 
 from clapp_snn.circuit.ports import LinearLIFPort
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Layer, Network, Synapse
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Layer, Synapse
 from clapp_snn.export.convert import Conversion, Converted
 from clapp_snn.export.rate_layers import flattening, layers_of_stream
 from clapp_snn.neurons.parameters import MS_PER_S

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from clapp_snn.export.canonical import Conv2d, Dense, Network, Synapse
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import Conv2d, Dense, Synapse
 from clapp_snn.export.interpreter import Input, Spikes, as_input, correlate, reshape
 from clapp_snn.export.target import Energy
 

@@ -21,7 +21,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from clapp_snn.circuit.ports import LIFPort
-from clapp_snn.export.canonical import Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import Dense
 from clapp_snn.export.interpreter import Spikes
 from clapp_snn.export.learning import Learning
 from clapp_snn.export.nir_encoder import STEP, gain_of, lif_node, metadata_of, single

@@ -19,7 +19,8 @@ from typing import Any
 import nir
 import numpy as np
 
-from clapp_snn.export.canonical import LIF, Dense, Flatten, Network, Reshaping, SumPool, Synapse
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Dense, Flatten, Reshaping, SumPool, Synapse
 
 STEP = 1e-4
 """Euler step of our files, s; what importers take unless they are told."""

@@ -14,11 +14,14 @@ from typing import Any
 import nir
 import numpy as np
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Flatten, Layer, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, Layer, SumPool
 from clapp_snn.export.nir_encoder import STEP
 
 SAME_STEP = 1e-9
 """Relative difference of time steps that are the same."""
+MOST_EDGES = 100_000
+"""That one sub-graph adds when it is dissolved."""
 
 
 def network_of(graph: nir.NIRGraph, step: float | None = None) -> Network:
@@ -26,8 +29,7 @@ def network_of(graph: nir.NIRGraph, step: float | None = None) -> Network:
 
     Args:
         graph: one input, one output, a chain in between; recurrent connections around layers of neurons, flat
-            or in
-            a sub-graph.
+            or in a sub-graph.
         step: Euler step, s; None takes the graph's own (metadata `dt`).
 
     Raises ValueError for a graph that is no canonical network, for a step that is not the graph's, and where
@@ -58,7 +60,7 @@ def network_of(graph: nir.NIRGraph, step: float | None = None) -> Network:
     return Network(
         tuple(int(side) for side in nodes[chain[0]].output_type["output"]),
         tuple(layers),
-        dt=float(metadata.get("dt_ms", step * 1000)),
+        dt=_number("dt_ms", metadata.get("dt_ms", step * 1000)),
         name=str(_text(metadata.get("name", "network"))),
         metadata=_json(metadata.get("network", "{}")),
     )
@@ -92,6 +94,9 @@ def inlined(graph: nir.NIRGraph) -> tuple[dict[str, nir.NIRNode], list[tuple[str
         }
         heads = [b for a, b in links if a == way_in]
         tails = [a for a, b in links if b == way_out]
+        around = sum(1 for edge in edges if name in edge)
+        if around * max(1, len(heads)) * max(1, len(tails)) > MOST_EDGES:
+            raise ValueError(f"Sub-graph {name!r} would add more than {MOST_EDGES} edges.")
         edges = [
             (source, target)
             for a, b in edges
@@ -228,7 +233,7 @@ def _step(own: Any, asked: float | None) -> float:
         raise ValueError(
             f"The graph does not say its time step (metadata `dt`, in s); give one, for example {STEP:g}."
         )
-    found = float(given)
+    found = _number("dt", given)
     if not 0 < found < math.inf:
         raise ValueError(f"The time step of a graph must be positive, not {found} s.")
     if asked is not None and not math.isclose(asked, found, rel_tol=SAME_STEP):
@@ -238,6 +243,13 @@ def _step(own: Any, asked: float | None) -> float:
     return found
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(_text(value))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name!r} in the metadata of the graph is no number.") from error
+
+
 def _text(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
@@ -245,7 +257,7 @@ def _text(value: Any) -> Any:
 def _json(value: Any) -> dict[str, Any]:
     try:
         found = json.loads(_text(value))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"Metadata of the graph are not JSON: {error}.") from error
     if not isinstance(found, dict):
         raise ValueError("Metadata of the graph must be a JSON object.")

@@ -12,7 +12,7 @@ import nir
 import numpy as np
 from jaxtyping import Float64
 
-from clapp_snn.export.canonical import Conv2d, SumPool
+from clapp_snn.export.canonical_layers import Conv2d, SumPool
 from clapp_snn.export.interpreter import correlate, reshape
 from clapp_snn.export.nir_import import inlined
 

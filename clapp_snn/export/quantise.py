@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Layer, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Layer
 
 CANDIDATES = 60
 SMALLEST_SHARE = 0.2

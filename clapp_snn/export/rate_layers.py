@@ -10,7 +10,7 @@ from torch import Tensor
 from clapp_snn.circuit.basal import Conv
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.encoders.encoder import Encoder
-from clapp_snn.export.canonical import Conv2d, Dense, Flatten, SumPool, Synapse
+from clapp_snn.export.canonical_layers import Conv2d, Dense, Flatten, SumPool, Synapse
 from clapp_snn.export.interpreter import drive, reshape
 
 PADDING = (1, 1)

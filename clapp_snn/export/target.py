@@ -71,8 +71,7 @@ class IntegerModel(Protocol):
 
     Attributes:
         delay: steps that a spike needs from one layer to the next; stage k is (k + 1) delay steps later than
-            in
-            the judge (k from 0), whose spikes need none.
+            in the judge (k from 0), whose spikes need none.
     """
 
     delay: int
@@ -109,8 +108,16 @@ class Target(Protocol):
     def quantise(self, network: Network, samples: Input | None = None) -> IntegerModel:
         """The integer model; `samples` of input help to choose scales where a chip needs them."""
 
-    def write(self, folder: Path, network: Network, learning: Learning | None) -> list[Path]:
+    def write(
+        self,
+        folder: Path,
+        network: Network,
+        learning: Learning | None,
+        samples: Input | None = None,
+    ) -> list[Path]:
         """Write what the chip's tools read into an existing, empty folder; paths of the files.
+
+        Some chips need `samples` of input to learn: sizes of predictions decide their thresholds.
 
         Raises ValueError for learning that the chip cannot do.
         """

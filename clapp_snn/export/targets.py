@@ -2,10 +2,11 @@
 
 from clapp_snn.export.loihi2.target import Loihi2
 from clapp_snn.export.speck.target import Speck
+from clapp_snn.export.spinnaker.target import Spinnaker
 from clapp_snn.export.target import Target
 from clapp_snn.export.xylo.target import Xylo
 
-TARGETS: dict[str, Target] = {each.name: each for each in (Loihi2(), Speck(), Xylo())}
+TARGETS: dict[str, Target] = {each.name: each for each in (Loihi2(), Speck(), Spinnaker(), Xylo())}
 
 
 def target(name: str) -> Target:

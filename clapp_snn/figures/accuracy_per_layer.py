@@ -23,24 +23,26 @@ class LayerCurve:
 
 def accuracy_per_layer(
     curves: Sequence[LayerCurve],
-    pixels: float | None = None,
+    raw: tuple[str, float] | None = None,
     chance: float | None = None,
     paper: Mapping[str, float] | None = None,
     title: str = "",
     readout: str = "linear probe",
     band: str = "95 % interval",
+    published: str = "STL-10",
 ) -> Figure:
-    """One line an encoder over the layers; raw pixels and chance as levels.
+    """One line an encoder over the layers; the raw stimulus (its name and accuracy) and chance as levels.
 
     A curve called "random" is drawn dashed and grey. `paper` puts the paper's numbers as grey marks at the
-    right: they are for STL-10, one a method, and only for orientation. `band` says what low and high are.
+    right: they are for the `published` data, one a method, and only for orientation. `band` says what low
+    and high are.
     """
     with style.house_style():
         figure = style.new_figure(6.4, 4.0)
         axes = figure.add_subplot()
-        draw_accuracy(axes, curves, pixels, chance)
+        draw_accuracy(axes, curves, raw, chance)
         if paper:
-            _paper_marks(axes, curves, paper)
+            _paper_marks(axes, curves, paper, published)
         axes.set_ylabel(f"test accuracy of a {readout} (%)")
         axes.set_title(title)
         axes.set_ylim(bottom=0)
@@ -55,7 +57,10 @@ def accuracy_per_layer(
 
 
 def draw_accuracy(
-    axes: Axes, curves: Sequence[LayerCurve], pixels: float | None, chance: float | None
+    axes: Axes,
+    curves: Sequence[LayerCurve],
+    raw: tuple[str, float] | None,
+    chance: float | None,
 ) -> None:
     """Draw the lines and levels on existing axes, with a handle for each in the legend."""
     number = 0
@@ -72,10 +77,10 @@ def draw_accuracy(
             axes.fill_between(
                 curve.layers, curve.low, curve.high, color=colour, alpha=0.16, linewidth=0
             )
-    if pixels is not None:
+    if raw is not None:
         axes.axhline(
-            pixels, color=style.BLACK, linestyle=":", marker="*", markevery=[0], markersize=11,
-            linewidth=1.2, label="raw pixels", clip_on=False,
+            raw[1], color=style.BLACK, linestyle=":", marker="*", markevery=[0], markersize=11,
+            linewidth=1.2, label=raw[0], clip_on=False,
         )  # fmt: skip
     if chance is not None:
         axes.axhline(chance, color=style.GREY, linestyle="-.", linewidth=1, label="chance")
@@ -84,12 +89,14 @@ def draw_accuracy(
     style.light_grid(axes)
 
 
-def _paper_marks(axes: Axes, curves: Sequence[LayerCurve], paper: Mapping[str, float]) -> None:
+def _paper_marks(
+    axes: Axes, curves: Sequence[LayerCurve], paper: Mapping[str, float], published: str
+) -> None:
     layers = sorted({layer for curve in curves for layer in curve.layers}) or [1]
     for number, (name, value) in enumerate(paper.items()):
         axes.plot(
             [layers[-1] + 0.5], [value], style.MARKERS[-1 - number % 7], color=style.GREY,
-            markersize=8, linestyle="none", label=f"paper, STL-10: {name} {value:g}",
+            markersize=8, linestyle="none", label=f"paper, {published}: {name} {value:g}",
         )  # fmt: skip
     axes.set_xlim(right=layers[-1] + 0.8)
     axes.set_xticks(layers)

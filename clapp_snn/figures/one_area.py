@@ -37,7 +37,7 @@ class Glance:
 def one_area(
     time_ms: Float[np.ndarray, "step"],
     glances: Sequence[Glance],
-    inputs: Bool[np.ndarray, "step pre"],
+    inputs: Bool[np.ndarray, "step pre"] | None,
     spikes: Bool[np.ndarray, "step neuron"],
     bursts: Bool[np.ndarray, "step neuron"],
     score: Float[np.ndarray, "step"],
@@ -50,48 +50,52 @@ def one_area(
     Args:
         time_ms: of the steps.
         glances: windows in order of time.
-        inputs: presynaptic events.
+        inputs: presynaptic events; None leaves their panel out.
         spikes, bursts: of the neurons; the first half is the ON pathway.
         score: membrane of the summing interneuron.
         fixation, saccade: membranes of the margin neurons with their bias; above 0 at the end they fire if
             gated in.
     """
     with style.house_style():
-        figure = style.new_figure(9.6, 8.2)
-        panels = figure.subplots(5, 1, sharex=True, height_ratios=[1.2, 2.2, 1.3, 1.3, 0.7])
-        _raster(panels[0], time_ms, inputs, style.BLACK)
-        panels[0].set_ylabel("inputs x")
-        _raster(panels[1], time_ms, spikes, style.BLACK, "spikes")
-        _raster(panels[1], time_ms, bursts, BURST, "bursts")
+        figure = style.new_figure(9.6, 8.2 if inputs is not None else 7.0)
+        heights = [2.2, 1.3, 1.3, 0.7] if inputs is None else [1.2, 2.2, 1.3, 1.3, 0.7]
+        drawn = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        panels = drawn[-4:]
+        if inputs is not None:
+            _raster(drawn[0], time_ms, inputs, style.BLACK)
+            drawn[0].set_ylabel("inputs x")
+        _raster(panels[0], time_ms, spikes, style.BLACK, "spikes")
+        _raster(panels[0], time_ms, bursts, BURST, "bursts")
         half = spikes.shape[1] / 2
-        panels[1].axhline(half - 0.5, color=style.GREY, linewidth=0.8)
-        panels[1].set_yticks([half / 2, 1.5 * half], ["ON", "OFF"])
-        panels[1].set_ylabel("neurons")
-        panels[1].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.1)
-        panels[2].plot(
+        panels[0].axhline(half - 0.5, color=style.GREY, linewidth=0.8)
+        panels[0].set_yticks([half / 2, 1.5 * half], ["ON", "OFF"])
+        panels[0].set_ylabel("neurons")
+        place = ("lower left", 0.0, 1.0) if inputs is not None else ("lower right", 1.0, 1.06)
+        panels[0].legend(loc=place[0], bbox_to_anchor=place[1:], ncols=2, borderaxespad=0.1)
+        panels[1].plot(
             time_ms, score, color=style.BLACK, linewidth=1.3, label=r"from bursts $\hat u$"
         )
-        panels[2].set_ylabel("score")
+        panels[1].set_ylabel("score")
         for margin in (-1, 1):
-            panels[2].axhline(margin, color=style.GREY, linestyle=":", linewidth=1)
-        panels[3].plot(
+            panels[1].axhline(margin, color=style.GREY, linestyle=":", linewidth=1)
+        panels[2].plot(
             time_ms, fixation, color=style.FIXATION, linewidth=1.3, label="fixation neuron, 1 − û"
         )
-        panels[3].plot(
+        panels[2].plot(
             time_ms, saccade, color=style.SACCADE, linewidth=1.3, label="saccade neuron, 1 + û"
         )
-        panels[3].axhline(0, color=style.GREY, linestyle=":", linewidth=1)
-        panels[3].set_ylabel("nucleus")
-        panels[4].axhline(0, color=style.GREY, linewidth=0.8)
-        panels[4].set_ylim(-1.5, 1.5)
-        panels[4].set_yticks([-1, 0, 1])
-        panels[4].set_ylabel(r"$\gamma$")
+        panels[2].axhline(0, color=style.GREY, linestyle=":", linewidth=1)
+        panels[2].set_ylabel("nucleus")
+        panels[3].axhline(0, color=style.GREY, linewidth=0.8)
+        panels[3].set_ylim(-1.5, 1.5)
+        panels[3].set_yticks([-1, 0, 1])
+        panels[3].set_ylabel(r"$\gamma$")
         for glance in glances:
-            _glance(panels, glance)
-        for axes in (panels[2], panels[3]):
+            _glance(drawn, glance)
+        for axes in (panels[1], panels[2]):
             axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.1)
-        panels[4].set_xlabel("time (ms)")
-        panels[4].set_xlim(glances[0].start, glances[-1].end + 5)
+        panels[3].set_xlabel("time (ms)")
+        panels[3].set_xlim(glances[0].start, glances[-1].end + 5)
         figure.align_ylabels()
         style.heading(figure, title)
         return figure
@@ -119,14 +123,14 @@ def _glance(panels: Sequence[Axes], glance: Glance) -> None:
         xycoords=("data", "axes fraction"), xytext=(4, 4), textcoords="offset points",
         color=colour, fontweight="bold",
     )  # fmt: skip
-    first = "true u" if not any(t.get_label() == "true u" for t in panels[2].lines) else None
-    panels[2].plot(
+    first = "true u" if not any(t.get_label() == "true u" for t in panels[-3].lines) else None
+    panels[-3].plot(
         [glance.counted, glance.end], [glance.true] * 2, "--", color=style.GREEN, linewidth=1.3,
         label=first,
     )  # fmt: skip
     if glance.gamma:
-        panels[4].vlines(glance.end, 0, glance.gamma, color=colour, linewidth=4)
-    panels[4].annotate(
+        panels[-1].vlines(glance.end, 0, glance.gamma, color=colour, linewidth=4)
+    panels[-1].annotate(
         f"γ = {glance.gamma:+.0f}" if glance.gamma else "γ = 0", (glance.end, glance.gamma),
         xytext=(-6, 3), textcoords="offset points", ha="right", va="bottom", color=colour,
     )  # fmt: skip

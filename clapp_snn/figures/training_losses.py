@@ -16,10 +16,11 @@ def training_losses(
     gates: Float[np.ndarray, "time area"] | None = None,
     names: Sequence[str] | None = None,
     title: str = "",
+    unit: str = "learning steps",
 ) -> Figure:
     """Left: loss per area; right (if given): gate fraction, the share of samples with H = 1 in percent.
 
-    `names` are those of the areas ("area 1", "area 2", ... if left out).
+    `names` are those of the areas ("area 1", "area 2", ... if left out), `unit` what `steps` counts.
     """
     areas = losses.shape[1]
     names = names or [f"area {area + 1}" for area in range(areas)]
@@ -32,7 +33,7 @@ def training_losses(
                 continue
             for area, colour in enumerate(style.depth_colours(areas)):
                 axes.plot(steps, values[:, area], color=colour, label=names[area])
-            axes.set_xlabel("learning steps")
+            axes.set_xlabel(unit)
             axes.xaxis.set_major_formatter(
                 FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", " "))
             )

@@ -107,15 +107,74 @@ def update(
     """
     if engine == "native":
         return ConvolutionUpdate(*native.conv_update(x, code, signal))
-    channels = signal.shape[1]
+    return _correlate(x, code, signal[:, None, None, :], pool, engine)
+
+
+def update_windows(
+    x: Float[Tensor, "image row col channel"],
+    code: UInt8[Tensor, "image row col channel"],
+    signal: Float[Tensor, "image winrow wincol channel"],
+    pool: bool,
+    *,
+    engine: Engine = "torch",
+) -> ConvolutionUpdate:
+    """`update` where every window of the output map has a signal of its own, averaged over that window.
+
+    The windows are squares without overlap that fill the map (`window_means`).
+    """
+    side = code.shape[1] // signal.shape[1]
+    if (code.shape[1], code.shape[2]) != (side * signal.shape[1], side * signal.shape[2]):
+        raise ValueError(
+            f"{signal.shape[1]} x {signal.shape[2]} windows do not fill a map of {code.shape[1]} x "
+            f"{code.shape[2]}."
+        )
+    return _correlate(x, code, signal, pool, engine, side)
+
+
+def window_means(
+    output: Float[Tensor, "image row col channel"], side: int | None
+) -> Float[Tensor, "image winrow wincol channel"]:
+    """Mean activity in square windows of `side` positions without overlap; None: the whole map, one window.
+
+    At least float32. Raises ValueError when the windows do not fill the map.
+    """
+    images, rows, cols, channels = output.shape
+    high, wide = (rows, cols) if side is None else (side, side)
+    if rows % high or cols % wide:
+        raise ValueError(f"Windows of {side} x {side} do not fill a map of {rows} x {cols}.")
+    precision = torch.float64 if output.dtype == torch.float64 else torch.float32
+    cut = output.view(images, rows // high, high, cols // wide, wide, channels)
+    return cut.mean((2, 4), dtype=precision)
+
+
+def send_back(
+    error: Float[Tensor, "patch row col channel"],
+    code: UInt8[Tensor, "patch row col channel"],
+    weight: Float[Tensor, "post pre 3 3"],
+    pool: bool,
+) -> Float[Tensor, "patch inrow incol pre"]:
+    """An error of the output, sent to the input through the transposed weights of the active positions."""
+    delta = _place(error, code, pool).permute(0, 3, 1, 2)
+    return F.conv_transpose2d(delta, weight.to(error.dtype), padding=1).permute(0, 2, 3, 1)
+
+
+def _correlate(
+    x: Tensor, code: Tensor, signal: Tensor, pool: bool, engine: Engine, side: int | None = None
+) -> ConvolutionUpdate:
+    """The weight gradient of the signal, spread over squares of `side` positions (None: the whole map)."""
+    channels = signal.shape[3]
     wide = signal.dtype
     weight = torch.zeros(channels, x.shape[3], 3, 3, dtype=wide, device=x.device)
     bias = torch.zeros(channels, dtype=wide, device=x.device)
     template = x.new_empty(channels, x.shape[3], 3, 3).contiguous(memory_format=torch.channels_last)
-    spread = (signal / (code.shape[1] * code.shape[2])).to(x.dtype)
+    positions = code.shape[1] * code.shape[2] if side is None else side**2
+    spread = (signal / positions).to(x.dtype)
     place = _compiled(_place) if engine == "compiled" else _place
     for block in _blocks(x, channels):
-        delta = place(spread[block], code[block], pool)
+        value = spread[block]
+        if side is not None:
+            value = value.repeat_interleave(side, 1).repeat_interleave(side, 2)
+        delta = place(value, code[block], pool)
         _, dweight, dbias = torch.ops.aten.convolution_backward(
             delta.permute(0, 3, 1, 2),
             x[block].permute(0, 3, 1, 2),
@@ -167,13 +226,12 @@ def _squash(
     return z, winner, z.mean((1, 2), dtype=wide)
 
 
-def _place(spread: Tensor, code: Tensor, pool: bool) -> Tensor:
-    """delta[patch, row, col, j]: the spread signal where the code points."""
-    value = spread[:, None, None, :]
+def _place(value: Tensor, code: Tensor, pool: bool) -> Tensor:
+    """delta[patch, row, col, j]: the signal (one value a patch, or one a position) where the code points."""
     if not pool:
         return value * code
     patches, rows, cols, channels = code.shape
-    delta = spread.new_empty(patches, rows, 2, cols, 2, channels)
+    delta = value.new_empty(patches, rows, 2, cols, 2, channels)
     for index in range(4):
         torch.mul(value, code == index + 1, out=delta[:, :, index // 2, :, index % 2])
     return delta.view(patches, 2 * rows, 2 * cols, channels)

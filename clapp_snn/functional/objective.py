@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Loss = Literal["hinge", "infonce"]
-Sampling = Literal["random", "local", "local_same"]
+Sampling = Literal["random", "local", "local_same", "permutation", "all"]
 Retro = Literal["tied", "free", "zero"]
 Sharing = Literal["code", "paper"]
 
@@ -15,12 +15,14 @@ class Objective:
 
     Attributes:
         loss: "hinge" (Eq. 3) or "infonce" (softmax over one fixation and N saccades, CPC / GIM).
-        distances: row distances of the prediction steps, one matrix W_pred each; the published code
-            uses five, 2 to 6 rows, because neighbouring patches overlap.
-        negatives: saccades N per fixation.
+        distances: row distances of the prediction steps (times, for sequences), one matrix W_pred each;
+            the published code uses five, 2 to 6 rows, because neighbouring patches overlap.
+        negatives: saccades N per fixation; without meaning for sampling="all".
         sampling: where saccades land. "random": any target cell of the group, drawn with
             replacement; "local": the same grid place in a random image, drawn per cell;
-            "local_same": the same grid place in one random image per image and prediction step.
+            "local_same": the same grid place in one random image per image and prediction step;
+            "permutation": frames of all sequences of the group in random order, one order a negative
+            (speech); "all": nothing is drawn, every other target of the group is a saccade (video).
         time_local: True draws for every image whether it is a fixation or a saccade (Eq. 5);
             False evaluates both for every image (CLAPP-s).
         retro: "tied" W_retro = W_pred^T, "free" an own matrix with its own loss (Eq. 14),
@@ -46,9 +48,10 @@ class Objective:
         problems = []
         if self.loss not in ("hinge", "infonce"):
             problems.append(f"loss must be 'hinge' or 'infonce', not {self.loss!r}")
-        if self.sampling not in ("random", "local", "local_same"):
+        if self.sampling not in ("random", "local", "local_same", "permutation", "all"):
             problems.append(
-                f"sampling must be 'random', 'local' or 'local_same', not {self.sampling!r}"
+                "sampling must be 'random', 'local', 'local_same', 'permutation' or 'all', not "
+                f"{self.sampling!r}"
             )
         if self.retro not in ("tied", "free", "zero"):
             problems.append(f"retro must be 'tied', 'free' or 'zero', not {self.retro!r}")
@@ -58,7 +61,7 @@ class Objective:
             problems.append(f"negatives must be at least 1, not {self.negatives}")
         if not self.distances or min(self.distances) < 1:
             problems.append("distances must name at least one row distance of 1 or more")
-        if self.sampling != "random" and self.negatives != 1:
+        if self.sampling.startswith("local") and self.negatives != 1:
             problems.append(f"sampling={self.sampling!r} draws exactly 1 negative")
         if self.time_local and self.negatives != 1:
             problems.append("a time-local objective sees one saccade at a time: negatives=1")
@@ -72,6 +75,12 @@ class Objective:
         if self.sharing == "paper" and self.sampling != "local_same":
             problems.append(
                 "sharing='paper' needs one partner image per image: sampling='local_same'"
+            )
+        if self.sampling in ("permutation", "all") and (
+            self.time_local or self.retro != "tied" or not (self.gate and self.prediction)
+        ):
+            problems.append(
+                f"sampling={self.sampling!r} is synchronous, with retro='tied' and no ablation"
             )
         if not self.prediction and self.retro != "tied":
             problems.append("without prediction there is one matrix: retro='tied'")

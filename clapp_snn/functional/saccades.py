@@ -47,8 +47,12 @@ def draw_saccades(
 
     Generators may live on the CPU or on `device`; the numbers depend on where they live. Source: paper
     Appendix B and the published sampling (with replacement; a saccade may land on the image it left
-    with probability 1/images).
+    with probability 1/images). Raises ValueError for sampling="all", which draws nothing.
     """
+    if objective.sampling == "all":
+        raise ValueError(
+            "sampling='all' draws no saccades: every other target of the group is one."
+        )
     landing: list[list[Tensor]] = [[] for _ in objective.distances]
     fixation = []
     for stream in generators:

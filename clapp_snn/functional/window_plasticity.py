@@ -138,11 +138,13 @@ def window_update(
     if (W_retro is not None) != (retro == "free"):
         raise ValueError("Pass W_retro exactly when retro='free'.")
     x, z, d, A, c, x_prev, d_prev = traces
-    weight, bias = change(_at_units(gamma, d) * _at_units(A, d) * d, x)
+    signal = _at_units(gamma, d) * _at_units(A, d) * d
     if retro != "zero":
+        # Eq. 7 met another input than Eq. 6: as samples of their own, both are one product.
         R = z @ W_pred if W_retro is None else z @ W_retro.T
-        before = change(_at_units(gamma, d) * _at_units(R, d) * d_prev, x_prev)
-        weight, bias = weight + before[0], bias + before[1]
+        before = _at_units(gamma, d) * _at_units(R, d) * d_prev
+        signal, x = torch.cat([signal, before]), torch.cat([x, x_prev])
+    weight, bias = change(signal, x)
     coincidence = (gamma[:, None] * z).T @ c
     return WindowUpdate(
         weight, bias, coincidence, None if W_retro is None else coincidence.T.contiguous()

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clapp_snn.neurons.interface import NO_DRAWS, Draws, Inputs, Neuron, Outputs
-from clapp_snn.neurons.parameters import NeuronParameters, quantity, register
+from clapp_snn.neurons.parameters import NeuronParameters, quantity, register, whole_steps
 
 PAYEUR = "Payeur et al. 2021, doi:10.1038/s41593-021-00857-x, published code"
 OURS = "this package"
@@ -78,7 +78,7 @@ class AdExParameters(NeuronParameters):
             w_gain=-math.expm1(-dt / self.tau_w),
             a=self.a,
             b=self.b,
-            t_ref=round(self.t_ref / dt),
+            t_ref=whole_steps("t_ref", self.t_ref, dt),
         )
 
 

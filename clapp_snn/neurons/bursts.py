@@ -163,7 +163,10 @@ def label_spike_times(times_ms: npt.ArrayLike, burst_isi: float = BURST_ISI) -> 
     Raises ValueError for times that are not one-dimensional, finite and strictly ascending, or for a
     `burst_isi` that is not positive.
     """
-    times = np.asarray(times_ms, dtype=np.float64)
+    try:
+        times = np.asarray(times_ms, dtype=np.float64)
+    except (TypeError, ValueError):
+        times = np.full(1, np.nan)
     if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise ValueError(
             "Spike times must be one list of finite numbers in strictly ascending order."

@@ -177,6 +177,10 @@ class Neuron(nn.Module, ABC, Generic[State]):
         for name, drive in (("soma", soma), ("apical", apical)):
             if not isinstance(drive, Tensor) or not drive.is_floating_point():
                 raise ValueError(f"The {name} drive must be a tensor of floating-point numbers.")
+            if drive.dtype not in (torch.float32, torch.float64):
+                raise ValueError(
+                    f"The {name} drive must be float32 or float64, not {str(drive.dtype)[6:]}."
+                )
             if not torch.isfinite(drive).all():
                 raise ValueError(f"The {name} drive holds values that are not finite (NaN or inf).")
         if soma.dtype != apical.dtype or soma.device != apical.device:

@@ -5,6 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 TIME = "ms"
@@ -135,8 +136,8 @@ class ParameterSet:
 
     def check_step(self, dt: float) -> None:
         """Raise ValueError unless dt > 0 ms and no time constant or non-zero duration is shorter."""
-        if not (math.isfinite(dt) and dt > 0):
-            raise ValueError(f"dt must be a positive number of milliseconds, not {dt}.")
+        if not (isinstance(dt, Real) and math.isfinite(dt) and dt > 0):
+            raise ValueError(f"dt must be a positive number of milliseconds, not {dt!r}.")
         short = [
             f"{entry.name} = {entry.value:g} ms"
             for entry in self.quantities()
@@ -192,7 +193,8 @@ class ParameterSet:
             raise ValueError(f"These are not parameters in JSON: {error}.") from error
         if not isinstance(record, dict) or record.get("model") != cls.__name__:
             found = record.get("model") if isinstance(record, dict) else type(record).__name__
-            raise ValueError(f"Expected parameters of {cls.__name__}, found {found!r}.")
+            what = "no name of a model" if found is None else repr(found)
+            raise ValueError(f"Expected parameters of {cls.__name__}, found {what}.")
         values, units = record.get("values"), record.get("units")
         if not isinstance(values, dict) or not isinstance(units, dict):
             raise ValueError(f"Parameters of {cls.__name__} need the objects 'values' and 'units'.")

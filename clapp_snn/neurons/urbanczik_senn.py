@@ -29,7 +29,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clapp_snn.neurons.interface import NO_DRAWS, Draws, Inputs, Kind, Neuron, Outputs
-from clapp_snn.neurons.parameters import MS_PER_S, NeuronParameters, quantity, register
+from clapp_snn.neurons.parameters import MS_PER_S, NeuronParameters, quantity, register, whole_steps
 
 SOURCE = "Urbanczik and Senn 2014, doi:10.1016/j.neuron.2013.11.030, in the units of NEST 3.10"
 
@@ -76,8 +76,8 @@ class UrbanczikSennParameters(NeuronParameters):
         )
 
     def refractory(self, dt: float) -> int:
-        """Silent steps after a spike: t_ref rounded to whole steps."""
-        return round(self.t_ref / dt)
+        """Silent steps after a spike; raises ValueError unless t_ref is a whole number of steps."""
+        return whole_steps("t_ref", self.t_ref, dt)
 
 
 register("UrbanczikSenn2014", UrbanczikSennParameters(), "NEST's version of the published neuron")

@@ -100,6 +100,8 @@ class Multiplexing(Protocol[MultiplexingMeasurement]):
         "simulation of the same model does. In L2 and L3 events cannot depend on the dendrite.",
         "L1's correlations come from twice the population of the independent simulation, with bursts in "
         "their event's bin; its cross-correlations are therefore not compared with it, only with 0.",
+        "Dendritic currents differ, so that burst probabilities are alike: L2 gets twice the current of L1, "
+        "and L3 takes dimensionless drives, 0.1 and 0.4 at the soma and 0 or 0.2 at the dendrite.",
         "Relative errors leave out the grid points without somatic current, where rates are below 1 Hz.",
     )
 
@@ -128,7 +130,7 @@ class Multiplexing(Protocol[MultiplexingMeasurement]):
         low, high, on = self.soma_low, self.soma_high, self.apical_high
         models = {
             "L1": Switching(NaudSprekeler(dt=self.dt), low, high, on, False),
-            # Twice the current: from 0 to 400 pA the burst probability of L2 goes from 0.10 to 0.41.
+            # From 0 to 400 pA the burst probability of L2 goes from 0.10 to 0.41.
             "L2": Switching(StrictBurst(dt=self.dt), low, high, 2 * on, True),
             "L3": Switching(
                 EventBurst(EventBurstParameters(t_ref=20.0), self.dt), 0.1, 0.4, 0.2, True

@@ -26,7 +26,7 @@ from clapp_snn.recording.area_watch import watch
 from clapp_snn.recording.monitor import together
 from clapp_snn.recording.states import StateMonitor
 
-GLANCES = (("first glance", 0, 1), ("fixation", 0, 1), ("saccade", 1, -1))
+GLANCES = (("first glance", 0, -1), ("fixation", 0, 1), ("saccade", 1, -1))
 """Name, object and saccade signal y of each window."""
 
 

@@ -1,8 +1,10 @@
 """Apical gating of plasticity: only basal and apical input together raise an EPSP.
 
 Design after Aceituno et al. 2024 (bioRxiv 2024.04.10.588837): layer-5 cells, 8 pairings at 0.1 Hz. Each
-pairing is one window of an area with a single unit (Eq. 6), in rate code and in event/burst code; between
-pairings everything decays. CLAPP adds a prediction: after a saccade the same pairing lowers the EPSP.
+pairing is one window of an area with a single unit (Eq. 6), in rate code and twice in event/burst code;
+between pairings everything decays. In code "spikes" synapses know the dendrite (A of Eq. 6); in code "bursts"
+they know nothing but the bursts of their own neuron (`post_factor="burst"`). CLAPP adds a prediction: after
+a saccade the same pairing lowers the EPSP.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clapp_snn.circuit.stream_area import StreamArea, StreamAreaState
-from clapp_snn.functional.window_plasticity import WindowTraces, window_update
+from clapp_snn.functional.window_plasticity import Post, WindowTraces, window_update
 from clapp_snn.neurons.event_burst import EventBurst
 from clapp_snn.neurons.interface import Neuron
 from clapp_snn.neurons.noise import Streams
@@ -51,7 +53,7 @@ class PairingMeasurement(NamedTuple):
     """Weight changes summed over all pairings; the first `ACTIVE` synapses are active.
 
     Attributes:
-        change: by code ("rate", "spikes") and condition.
+        change: by code ("rate", "spikes", "bursts") and condition.
         strength: by code, change of the mean active weight at each of the `STRENGTHS`, for y = 1 and y = -1.
     """
 
@@ -69,7 +71,8 @@ class Pairing(Protocol[PairingMeasurement]):
         "The size of the measured increase is not known to us, so that only directions are compared.",
         "In the event/burst code a strong prediction teaches less on average: its noisy score passes the "
         "margin more often (smoothed hinge).",
-        "The rule needs an active apical dendrite, not a burst: in the rate code there are none.",
+        "In the codes rate and spikes the rule needs an active apical dendrite, not a burst; without it the "
+        "change is a product with 0. In the code bursts it is 0 because no burst occurs.",
     )
 
     dt: float = quantity(1.0, "ms", 0.1, 1.0, "time step of the event/burst code", OWN)
@@ -83,22 +86,28 @@ class Pairing(Protocol[PairingMeasurement]):
         """All conditions and strengths of a code as one batch, in float64."""
         sweep = [Condition(True, a, y) for y in (1, -1) for a in STRENGTHS]
         change, strength = {}, {}
-        neurons: dict[str, Neuron[Any]] = {"rate": Rate(), "spikes": EventBurst(dt=self.dt)}
-        for code, neuron in neurons.items():
-            pairs = self._pair(neuron, [*CONDITIONS.values(), *sweep], seed)
+        spiking = EventBurst(dt=self.dt)
+        codes: dict[str, tuple[Neuron[Any], Post]] = {
+            "rate": (Rate(), "drive"),
+            "spikes": (spiking, "drive"),
+            "bursts": (spiking, "burst"),
+        }
+        for code, (neuron, post) in codes.items():
+            pairs = self._pair(neuron, post, [*CONDITIONS.values(), *sweep], seed)
             change[code] = dict(zip(CONDITIONS, pairs, strict=False))
             means = pairs[len(CONDITIONS) :, :, :ACTIVE].mean(dim=(1, 2))
             strength[code] = dict(zip((1, -1), means.view(2, -1), strict=True))
         return PairingMeasurement(change, strength)
 
     def _pair(
-        self, neuron: Neuron[Any], conditions: list[Condition], seed: int
+        self, neuron: Neuron[Any], post: Post, conditions: list[Condition], seed: int
     ) -> Float[Tensor, "condition cell synapse"]:
         rate_code = isinstance(neuron, Rate)
         cells = 1 if rate_code else int(self.cells)
         area = StreamArea(
-            2 * ACTIVE, 1, neuron, neuron.dt if rate_code else self.window, retro="zero"
-        ).double()
+            2 * ACTIVE, 1, neuron, neuron.dt if rate_code else self.window, retro="zero",
+            post_factor=post,
+        ).double()  # fmt: skip
         area.weight.data.fill_(1 / ACTIVE)
         area.bias.data.zero_()
         area.W_pred.data.fill_(self.apical)

@@ -29,17 +29,25 @@ from clapp_snn.protocols.score_reading import (
 )
 
 CLOSED = "closed form of the read-out"
+BOUNDS = "closed form of the read-out, between clockwork and Poisson events"
 SCORES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 ERRORS = 4.5
 """Accepted distance of an average from its expectation, in standard errors."""
 
 
 class Calibration(NamedTuple):
-    """One read-out: scores from bursts, and mean and standard deviation in closed form."""
+    """One read-out: scores from bursts, and mean and standard deviation in closed form.
+
+    Attributes:
+        u_hat: scores.
+        mean, sd: in closed form; sd for Poisson events where Fano factors are not known.
+        regular: sd for events like clockwork.
+    """
 
     u_hat: Float[Tensor, "target repeat"]
     mean: Float[Tensor, "target"]
     sd: Float[Tensor, "target"]
+    regular: Float[Tensor, "target"]
 
     @property
     def slope(self) -> float:
@@ -86,8 +94,8 @@ class ScoreCalibration(Protocol[CalibrationMeasurement]):
     notes = (
         "The opponent read-out saturates where |zhat| is much larger than its root mean square; its closed "
         "form knows, and its slope lies a few per cent below 1.",
-        "The closed form takes the events of L2 as Poisson; they are more regular, so that its spread "
-        "is smaller.",
+        "Events of L2 are more regular than Poisson events, less than a clock: the closed form with Fano "
+        "factors 0 and 1 bounds its spread on both sides.",
     )
 
     dt: float = quantity(1.0, "ms", 0.1, 1.0, "time step", OWN)
@@ -113,7 +121,8 @@ class ScoreCalibration(Protocol[CalibrationMeasurement]):
             if isinstance(neuron.params, EventBurstParameters):
                 fano = fano_factor(event_rate(people.z, neuron.params, self.dt), self.dt)
             scores = read_scores(people, how, int(self.repeats), seed, name)
-            readouts[name] = Calibration(scores.u_hat, *expected(people, how, fano))
+            regular = expected(people, how, 0.0)[1]
+            readouts[name] = Calibration(scores.u_hat, *expected(people, how, fano), regular)
         return CalibrationMeasurement(people, readouts)
 
     def findings(self, measured: CalibrationMeasurement) -> list[Finding]:
@@ -152,11 +161,14 @@ class ScoreCalibration(Protocol[CalibrationMeasurement]):
                     ),
                 ]  # fmt: skip
             else:
+                chance = ERRORS / (math.sqrt(2) * total)
+                least = float((readout.regular / readout.sd).mean())
                 found.append(
                     Finding(
-                        f"{name}: spread, measured over Poisson", ratio, "", 0.85, 0.6, 1.0, CLOSED
+                        f"{name}: spread, measured over that of Poisson events", ratio, "", 1,
+                        least * (1 - chance), 1 + chance, BOUNDS,
                     )
-                )
+                )  # fmt: skip
         return found
 
     def records(self, measured: CalibrationMeasurement) -> list[Record]:
@@ -172,5 +184,5 @@ class ScoreCalibration(Protocol[CalibrationMeasurement]):
                 "sd_closed_form": float(sd),
             }
             for name, readout in measured.readouts.items()
-            for u, row, mean, sd in zip(SCORES, *readout, strict=True)
+            for u, row, mean, sd in zip(SCORES, *readout[:3], strict=True)
         ]

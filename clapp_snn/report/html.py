@@ -12,9 +12,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from clapp_snn.evaluation.finetune import FinetuneRow, read_finetune
-from clapp_snn.evaluation.probe_table import LayerMean, ProbeTable
+from clapp_snn.evaluation.probe_table import RAW, LayerMean, ProbeTable
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
+from clapp_snn.modalities import modality_of
 from clapp_snn.training.config import FILE as CONFIG_FILE
 from clapp_snn.training.config import TrainConfig, read_config, to_yaml
 from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
@@ -31,14 +32,14 @@ INDEX = "index.json"
 
 @dataclass(frozen=True)
 class ProbeBlock:
-    """The table of one protocol: a row an encoder, a cell a layer; raw pixels have one number."""
+    """The table of one protocol: a row an encoder, a cell a layer; the raw stimulus has one number."""
 
     protocol: str
     notes: list[str]
     spread: str
     layers: list[int]
     rows: list[tuple[str, list[LayerMean | None]]]
-    pixels: LayerMean | None
+    raw: tuple[str, LayerMean] | None
     tests: list[int]
 
 
@@ -74,10 +75,12 @@ def write_report(run: str | Path) -> Path:
         ValueError: a file of the run is damaged; names it.
     """
     folder, config = Path(run), read_config(run)
-    method = get_method(config.method)
+    modality = modality_of(config)
+    method = get_method(config.method, modality.name)
     data = read_data(folder / DATA_FILE)
     probe = folder / PROBE_FILE
-    text = _template().render(
+    text = page_template("template.html").render(
+        style=page_style(),
         title=f"{method.title} on {data['name'] if data else config.data}",
         run=str(folder),
         quoted=shlex.quote(str(folder)),
@@ -85,13 +88,15 @@ def write_report(run: str | Path) -> Path:
         config=config,
         config_text=to_yaml(config),
         method=method,
+        published=modality.published,
+        unit=modality.unit,
         data=data,
         sessions=read_environment(folder) if (folder / ENVIRONMENT_FILE).exists() else [],
         blocks=probe_blocks(ProbeTable.read(probe)) if probe.exists() else [],
         transfer=finetune_ends(folder / FINETUNE_FILE),
         pictures=read_pictures(folder, read_index(folder)),
-        progress=read_progress(folder / METRICS_FILE),
-        hinge=method.objective is not None and method.objective.loss == "hinge",
+        progress=read_progress(folder / METRICS_FILE, modality.unit),
+        hinge=method.hinge,
         purpose=purpose(config),
     )
     write_text(folder / FILE, text)
@@ -100,7 +105,7 @@ def write_report(run: str | Path) -> Path:
 
 def purpose(config: TrainConfig) -> str:
     """One sentence: what was trained and how."""
-    method = get_method(config.method)
+    method = get_method(config.method, config.modality)
     task = {
         "contrast": "learns without labels, by telling the next glance at the same scene (fixation) "
         "from a glance at another scene (saccade)",
@@ -108,9 +113,8 @@ def purpose(config: TrainConfig) -> str:
         "none": "does not learn: it is the comparison at random initialisation",
     }[method.task]
     rule = "; every area updates itself by the explicit local rule, without back-propagation"
-    return (
-        f"A VGG-6 encoder of width {config.width:g} that {task}{rule if method.explicit else ''}."
-    )
+    encoder = f"A {modality_of(config).encoder} encoder of width {config.width:g}"
+    return f"{encoder} that {task}{rule if method.explicit else ''}."
 
 
 def probe_blocks(table: ProbeTable) -> list[ProbeBlock]:
@@ -133,9 +137,9 @@ def probe_blocks(table: ProbeTable) -> list[ProbeBlock]:
                 rows=[
                     (name, [means[name].get(layer) for layer in layers])
                     for name in names
-                    if name != "pixels"
+                    if name not in RAW
                 ],
-                pixels=means.get("pixels", {}).get(0),
+                raw=table.raw(protocol),
                 tests=sorted({row.n_test for row in measured}),
             )
         )
@@ -202,13 +206,13 @@ class Progress:
 
     step: int
     epoch: float
-    images: int
+    samples: int
     seconds: float
     first_step: int
     areas: list[AreaEnd]
 
 
-def read_progress(path: Path) -> Progress | None:
+def read_progress(path: Path, unit: str = "images") -> Progress | None:
     """How far learning came; None where nothing was logged.
 
     Raises ValueError for a damaged file.
@@ -227,15 +231,21 @@ def read_progress(path: Path) -> Progress | None:
             for n in numbers
         ]
         return Progress(
-            int(last["step"]), last["epoch"], int(last["images"]), last["seconds"],
+            int(last["step"]), last["epoch"], int(last[unit]), last["seconds"],
             int(first["step"]), areas,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def _template() -> Any:
-    source = files("clapp_snn.report").joinpath("template.html").read_text(encoding="utf-8")
+def page_style() -> str:
+    """The style sheet of all reports, to stand in the page itself."""
+    return files("clapp_snn.report").joinpath("style.css").read_text(encoding="utf-8")
+
+
+def page_template(name: str) -> Any:
+    """A template of this room; everything it shows is escaped."""
+    source = files("clapp_snn.report").joinpath(name).read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -75,7 +75,7 @@ def apply_view(
     values = to_grey(images) if grey else images
     channels = values.shape[1]
     chosen = values.flatten(2).gather(2, pixel.view(count, 1, -1).expand(-1, channels, -1))
-    return _normalise(chosen.view(count, channels, crop, crop))
+    return normalise(chosen.view(count, channels, crop, crop))
 
 
 def centre_view(
@@ -87,7 +87,7 @@ def centre_view(
     """
     top, left = (round(margin / 2) for margin in _margins(images, crop))
     centre = images[:, :, top : top + crop, left : left + crop]
-    return _normalise(to_grey(centre) if grey else centre)
+    return normalise(to_grey(centre) if grey else centre)
 
 
 def to_grey(
@@ -104,7 +104,7 @@ def to_grey(
     return luma.mul_(2.0**-16).floor_()
 
 
-def _normalise(values: Tensor) -> Float32[Tensor, "image channel row col"]:
+def normalise(values: Tensor) -> Float32[Tensor, "image channel row col"]:
     """(value / 255 - mean) / std by channel, a new contiguous tensor."""
     mean, std = (GREY_MEAN, GREY_STD) if values.shape[1] == 1 else (RGB_MEAN, RGB_STD)
     view = torch.empty(values.shape, dtype=torch.float32, device=values.device).copy_(values)

@@ -5,6 +5,7 @@ from pathlib import Path
 from clapp_snn.stimuli.folder import LAYOUT, is_image_folder, open_image_folder
 from clapp_snn.stimuli.photographs import open_photographs
 from clapp_snn.stimuli.record import Absent, ArraySplit, Dataset, Split
+from clapp_snn.stimuli.spec import EMBEDDED, PREFIXES
 from clapp_snn.stimuli.stl10 import download_stl10, find_stl10, open_stl10
 
 __all__ = ["Absent", "ArraySplit", "Dataset", "Split", "open_dataset"]
@@ -55,8 +56,14 @@ def _open(spec: str, download: bool, seed: int, skip_unreadable: bool) -> Datase
     found = "is a folder without such data" if folder.is_dir() else "is no folder"
     raise FileNotFoundError(
         f"no data: {spec!r} {found}. Accepted are {PHOTOGRAPHS!r} (embedded), '{STL10_PREFIX}FOLDER' or "
-        f"the path of a folder with STL-10 binaries (train_X.bin, ...) or with images ({LAYOUT})"
+        f"the path of a folder with STL-10 binaries (train_X.bin, ...) or with images ({LAYOUT}); "
+        f"speech and video are called {', '.join(_other_modalities())}"
     )
+
+
+def _other_modalities() -> list[str]:
+    embedded = [repr(name) for name, kind in EMBEDDED.items() if kind != "images"]
+    return embedded + [f"'{name}FOLDER'" for name, kind in PREFIXES.items() if kind != "images"]
 
 
 def _path(text: str) -> Path:

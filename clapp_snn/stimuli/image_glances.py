@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from clapp_snn.stimuli.augment import CropDraw, apply_view, centre_view
+from clapp_snn.stimuli.augment import centre_view
 from clapp_snn.stimuli.record import Split
 
 CENTRE = 64
@@ -60,8 +60,11 @@ class ImageGlances:
             torch.cat([torch.randint(side - self.size + 1, (1,), generator=g) for g in generators])
             for side in (rows, cols)
         )
-        draw = CropDraw(row, col, torch.zeros(len(row), dtype=torch.bool))
-        return apply_view(self.images.read(indices), draw, self.size, self.grey)
+        # Cut out first: windows are small, and their images need not be normalised as a whole.
+        images = self.images.read(indices)
+        corners = zip(images, row.tolist(), col.tolist(), strict=True)
+        seen = [each[:, r : r + self.size, c : c + self.size] for each, r, c in corners]
+        return centre_view(torch.stack(seen), self.size, self.grey)
 
     @property
     def tiles(self) -> int:

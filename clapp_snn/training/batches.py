@@ -1,9 +1,10 @@
-"""Which images a process sees at which step: a pure function of seed, step and rank."""
+"""Which samples a process sees at which step: a pure function of seed, step and rank."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -13,57 +14,61 @@ from clapp_snn.randomness import generator
 from clapp_snn.stimuli.augment import CropDraw, apply_view, draw_crops
 from clapp_snn.stimuli.record import Split
 
+T = TypeVar("T")
+
 
 @lru_cache(maxsize=2)
-def _order(images: int, seed: int, epoch: int) -> Int64[Tensor, "image"]:
-    return torch.randperm(images, generator=generator(seed, "order", epoch))
+def _order(samples: int, seed: int, epoch: int) -> Int64[Tensor, "sample"]:
+    return torch.randperm(samples, generator=generator(seed, "order", epoch))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the images of a split are dealt out.
+    """How the samples of a split are dealt out.
 
     Attributes:
-        images: number of images in the split.
-        batch: images per step and process.
-        group: images that share random streams; `batch` is a multiple of it.
+        samples: number of samples (images, utterances) in the split.
+        batch: samples per step and process.
+        group: samples that share random streams; `batch` is a multiple of it.
         rank, processes: this process and how many there are.
         seed: master seed.
+        unit: what the samples are called.
 
     Every epoch is a new permutation; an incomplete last batch is left out of its epoch. The global batch is
     cut into processes and groups in order, so one process with a larger batch sees the same groups.
 
-    Raises ValueError when there are fewer images than a global batch.
+    Raises ValueError when there are fewer samples than a global batch.
     """
 
-    images: int
+    samples: int
     batch: int
     group: int
     rank: int
     processes: int
     seed: int
+    unit: str = "images"
 
     def __post_init__(self) -> None:
-        if self.images < self.global_batch:
+        if self.samples < self.global_batch:
             raise ValueError(
-                f"A batch of {self.global_batch} images ({self.batch} on each of {self.processes} "
-                f"processes) is larger than the data ({self.images} images); choose a smaller batch."
+                f"A batch of {self.global_batch} {self.unit} ({self.batch} on each of {self.processes} "
+                f"processes) is larger than the data ({self.samples} {self.unit}); choose a smaller batch."
             )
 
     @property
     def global_batch(self) -> int:
-        """Images per step over all processes."""
+        """Samples per step over all processes."""
         return self.batch * self.processes
 
     @property
     def steps_per_epoch(self) -> int:
         """Complete global batches in the data."""
-        return self.images // self.global_batch
+        return self.samples // self.global_batch
 
-    def indices(self, step: int) -> Int64[Tensor, "image"]:
-        """Images of this process at `step` (counted from 0)."""
+    def indices(self, step: int) -> Int64[Tensor, "sample"]:
+        """Samples of this process at `step` (counted from 0)."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        order = _order(self.images, self.seed, epoch)
+        order = _order(self.samples, self.seed, epoch)
         start = place * self.global_batch + self.rank * self.batch
         return order[start : start + self.batch]
 
@@ -88,6 +93,18 @@ class Plan:
         )
 
 
+def read_ahead(read: Callable[[int], T], start: int, stop: int) -> Iterator[tuple[int, T]]:
+    """Yield (step, read(step)) for start, ..., stop - 1, where a thread reads one step ahead."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead: Future[T] | None = None
+        for step in range(start, stop):
+            ready = ahead or reader.submit(read, step)
+            found = ready.result()
+            if step + 1 < stop:
+                ahead = reader.submit(read, step + 1)
+            yield step, found
+
+
 class Batches:
     """Augmented training batches from `start` on, read one step ahead by a thread.
 
@@ -105,14 +122,8 @@ class Batches:
 
     def between(self, start: int, stop: int) -> Iterator[tuple[int, Tensor, Tensor | None]]:
         """Batches of steps start, ..., stop - 1."""
-        with ThreadPoolExecutor(max_workers=1) as reader:
-            ahead: Future[tuple[Tensor, Tensor | None]] | None = None
-            for step in range(start, stop):
-                ready = ahead or reader.submit(self._read, step)
-                images, labels = ready.result()
-                if step + 1 < stop:
-                    ahead = reader.submit(self._read, step + 1)
-                yield step, self._view(step, images.to(self.device, non_blocking=True)), labels
+        for step, (images, labels) in read_ahead(self._read, start, stop):
+            yield step, self._view(step, images.to(self.device, non_blocking=True)), labels
 
     def _read(self, step: int) -> tuple[UInt8[Tensor, "image 3 row col"], Tensor | None]:
         indices = self.plan.indices(step)

@@ -7,8 +7,12 @@ import torch
 
 from clapp_snn import native
 from clapp_snn.circuit.hierarchy import Hierarchy
+from clapp_snn.circuit.image_network import ImageNetwork
+from clapp_snn.circuit.lpl import LatentPrediction
+from clapp_snn.circuit.map_hierarchy import MapHierarchy
+from clapp_snn.circuit.top_down import TOP_DOWN
 from clapp_snn.encoders.encoder import Encoder
-from clapp_snn.encoders.vgg import VGG6
+from clapp_snn.encoders.vgg import VGG6, VGG6_WHOLE
 from clapp_snn.functional.engine import Engine
 from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
@@ -56,14 +60,39 @@ def choose_engine(config: TrainConfig, device: torch.device, explicit: bool) -> 
 def build_hierarchy(
     config: TrainConfig, device: torch.device, classes: int
 ) -> tuple[Hierarchy, str]:
-    """A freshly initialised network on `device`, and the sentence of `choose_engine`."""
+    """A freshly initialised network on `device`, and the sentence of `choose_engine`.
+
+    Raises ValueError for methods that do not work on patches (`build_network` builds any).
+    """
+    network, sentence = build_network(config, device, classes)
+    if not isinstance(network, Hierarchy):
+        raise ValueError(f"Method {config.method!r} does not work on patches.")
+    return network, sentence
+
+
+def build_network(
+    config: TrainConfig, device: torch.device, classes: int
+) -> tuple[ImageNetwork, str]:
+    """A freshly initialised network of any method on `device`, and the sentence of `choose_engine`."""
     method = method_of(config)
-    encoder = Encoder(VGG6, config.width, in_channels=3 if config.color else 1)
-    hierarchy = Hierarchy(encoder, method, classes)
-    hierarchy.reset_parameters(config.seed)
-    encoder.engine, sentence = choose_engine(config, device, method.explicit)
-    encoder.precision = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
-    return hierarchy.to(device), sentence
+    network = image_network(method, config.width, 3 if config.color else 1, classes)
+    network.reset_parameters(config.seed)
+    network.encoder.engine, sentence = choose_engine(config, device, method.explicit)
+    network.encoder.precision = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    return network.to(device), sentence
+
+
+def image_network(
+    method: Method, width: float, in_channels: int = 1, classes: int = 10
+) -> ImageNetwork:
+    """The network of a method, not yet initialised: VGG-6 on patches, or on whole images for pairs."""
+    if method.maps is not None:
+        return MapHierarchy(Encoder(VGG6_WHOLE, width, in_channels), method)
+    if method.task == "predict":
+        return LatentPrediction(Encoder(VGG6_WHOLE, width, in_channels), method)
+    if method.rule != "own":
+        return TOP_DOWN[method.rule](Encoder(VGG6, width, in_channels), method)
+    return Hierarchy(Encoder(VGG6, width, in_channels), method, classes)
 
 
 def load_encoder(config: TrainConfig, weights: str | Path, device: torch.device) -> Encoder:
@@ -90,5 +119,5 @@ def load_encoder(config: TrainConfig, weights: str | Path, device: torch.device)
 
 def random_encoder(config: TrainConfig, device: torch.device) -> Encoder:
     """The encoder as the run started it: same seed, no learning; the engine is what suits the device."""
-    hierarchy, _ = build_hierarchy(replace(config, engine="auto"), device, classes=10)
-    return hierarchy.encoder.requires_grad_(False)
+    network, _ = build_network(replace(config, engine="auto"), device, classes=10)
+    return network.encoder.requires_grad_(False)

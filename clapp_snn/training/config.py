@@ -7,12 +7,36 @@ from typing import Any, Literal
 
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
+from clapp_snn.stimuli.spec import ModalityName, data_name, modality_name
 from clapp_snn.training.records import record_from, record_from_file, record_text
 
 FILE = "config.yaml"
 
 FREE_ON_RESUME = ("out", "epochs", "steps", "log_every", "checkpoint_every", "keep", "milestones")
 """Fields that may change when a run is resumed: they do not touch what is computed at a step."""
+
+ONLY_FOR: dict[str, tuple[ModalityName, ...]] = {
+    "sharing": ("images",),
+    "plasticity": ("images",),
+    "color": ("images",),
+    "precision": ("images", "video"),
+    "engine": ("images",),
+    "skip_unreadable": ("images", "video"),
+    "unlabeled_from_train": ("images",),
+    "recurrence": ("speech",),
+    "block_order": ("video",),
+    "normalisation": ("video",),
+    "clip_encoder": ("video",),
+    "clip_frames": ("video",),
+    "clip_every": ("video",),
+    "clip_side": ("video",),
+    "clip_test": ("video",),
+    "weight_decay": ("video",),
+}
+"""Options that mean something for some modalities only; elsewhere they must keep their defaults."""
+
+VARIANTS = ("plasticity", "recurrence", "block_order", "normalisation", "clip_encoder")
+"""Options of a modality that make another experiment of the same method."""
 
 
 @dataclass(frozen=True)
@@ -21,26 +45,41 @@ class TrainConfig:
 
     Attributes:
         method: row of the method table (`clapp-snn info methods`).
-        data: "photographs" (embedded), "stl10:FOLDER" or the path of a data folder.
+        data: images: "photographs" (embedded), "stl10:FOLDER" or the path of a data folder; speech:
+            "utterances" (embedded) or "librispeech:FOLDER"; video: "clips" (embedded), "ucf101:FOLDER" or
+            "clips:FOLDER" (a pair of clip packs).
         out: folder of the run; None makes runs/METHOD-DATA-wWIDTH-sSEED.
-        width: multiplies the channels of every layer; 1 is the paper's VGG-6.
-        batch: images per step and process.
-        group: images that share negatives and fixation draws (32 as published, whatever the batch).
-        epochs: passes over the training images; None takes the method's published number.
+        width: multiplies the channels of every layer; 1 is the paper's network.
+        batch: samples (images, windows of speech, clips) per step and process.
+        group: samples that share negatives and fixation draws (images: 32 as published, whatever the batch).
+        epochs: passes over the training samples; None takes the method's published number.
         steps: number of steps; overrides epochs.
-        learning_rate: of Adam (betas 0.9, 0.999, no weight decay).
+        learning_rate: of Adam (betas 0.9, 0.999; weight decay on video only).
         decay: share of all steps, at the end, over which the learning rate falls linearly to 0; 0, the
             published setting, keeps it constant.
         seed: master seed of all random streams.
         sharing: "code" draws fixation and partner images per image, area and loss, as published;
             "paper" draws them once for the whole network (time-local methods with one partner).
+        plasticity: None: all areas learn at every step; "sequential": critical periods of equal length, one
+            area after the other from the bottom (methods whose areas learn on their own).
         color: train on RGB instead of grey images.
         device: "auto", "cpu" or "cuda".
         precision: of convolutions, "float32" or "bfloat16"; scores, plasticity of W_pred and weights
             stay float32.
         engine: convolutions by "native" compiled kernels (CPU, float32), "torch", "compiled"
             (torch.compile), or "auto": native on a CPU that has a compiler, else torch.
-        skip_unreadable: leave out image files that cannot be read, and say how many.
+        recurrence: how the recurrent layer of speech networks learns: "bptt" (None means that), "eprop"
+            (the diagonal of time is kept) or "detached" (nothing goes back in time).
+        block_order: video: normalisation before or after rectification; None: "relu-norm", as published in
+            code (the paper's table says "norm-relu").
+        normalisation: video: "batch" (None means that) or "none", for which the rule is local.
+        clip_encoder: video: "vgg5" (None means that), "vgg5-frames" or "vgg5-overlap" (`encoders.video`).
+        clip_frames: video: frames of a clip; None: 54 (and 72 for the probes of UCF-101), as published.
+        clip_every: video: which frame of a recording is taken; None: every third of UCF-101, else all.
+        clip_side: video: side of the frames that the network sees, in pixels; None: 128.
+        clip_test: video: test on the "whole" list of UCF-101 (None means that) or on the published "subset".
+        weight_decay: video: of Adam (an L2 penalty); None: 1e-5, as published.
+        skip_unreadable: leave out image or video files that cannot be read, and say how many.
         unlabeled_from_train: learn from the training images when there are no unlabelled ones.
         log_every: steps between rows of metrics.csv.
         checkpoint_every: steps between checkpoints; None: one an epoch.
@@ -62,10 +101,20 @@ class TrainConfig:
     decay: float = 0.0
     seed: int = 2
     sharing: Literal["code", "paper"] = "code"
+    plasticity: Literal["sequential"] | None = None
     color: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     engine: Literal["auto", "torch", "compiled", "native"] = "auto"
+    recurrence: Literal["bptt", "eprop", "detached"] | None = None
+    block_order: Literal["relu-norm", "norm-relu"] | None = None
+    normalisation: Literal["batch", "none"] | None = None
+    clip_encoder: Literal["vgg5", "vgg5-frames", "vgg5-overlap"] | None = None
+    clip_frames: int | None = None
+    clip_every: int | None = None
+    clip_side: int | None = None
+    clip_test: Literal["whole", "subset"] | None = None
+    weight_decay: float | None = None
     skip_unreadable: bool = False
     unlabeled_from_train: bool = False
     log_every: int = 50
@@ -89,6 +138,15 @@ class TrainConfig:
                 problems.append(f"{name} must not be negative, not {value}")
         if self.checkpoint_every is not None and self.checkpoint_every < 1:
             problems.append(f"checkpoint_every must be at least 1, not {self.checkpoint_every}")
+        for name in ("clip_frames", "clip_every", "clip_side"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                problems.append(f"{name} must be at least 1, not {value}")
+        if self.weight_decay is not None and not self.weight_decay >= 0:
+            problems.append(f"weight_decay must not be negative, not {self.weight_decay}")
+        if self.clip_test == "subset" and not self.data.startswith("ucf101:"):
+            problems.append("clip_test='subset' is a protocol of UCF-101 (data='ucf101:FOLDER')")
+        if self.block_order is not None and self.normalisation == "none":
+            problems.append("block_order has no meaning with normalisation='none'")
         if self.milestones < 0:
             problems.append(f"milestones must not be negative, not {self.milestones}")
         if self.batch > self.group and self.batch % self.group:
@@ -100,7 +158,14 @@ class TrainConfig:
             problems.append("engine='native' computes in float32 only")
         if self.engine == "native" and self.device == "cuda":
             problems.append("engine='native' runs on the CPU only")
-        method = get_method(self.method)
+        for option in fields(self):
+            where = ONLY_FOR.get(option.name, (self.modality,))
+            if self.modality not in where and getattr(self, option.name) != option.default:
+                problems.append(
+                    f"{option.name} is an option for {' and '.join(where)}, but data={self.data!r} are "
+                    f"{self.modality}"
+                )
+        method = get_method(self.method, self.modality)
         if self.sharing == "paper" and (
             method.objective is None or method.objective.sampling != "local_same"
         ):
@@ -108,20 +173,35 @@ class TrainConfig:
                 f"sharing='paper' needs a method with one partner image per image (clapp, "
                 f"clapp-zero-retro), not {self.method!r}"
             )
+        if self.plasticity == "sequential" and not (method.explicit and method.rule == "own"):
+            problems.append(
+                f"plasticity='sequential' needs a method whose areas learn on their own, not {self.method!r}"
+            )
         if problems:
             raise ValueError("Impossible configuration: " + "; ".join(problems) + ".")
 
     @property
-    def images_in_group(self) -> int:
-        """Images that share negatives: a whole batch when it is smaller than `group`."""
+    def samples_in_group(self) -> int:
+        """Samples that share negatives: a whole batch when it is smaller than `group`."""
         return min(self.batch, self.group)
+
+    @property
+    def modality(self) -> ModalityName:
+        """What the data are; it follows from `data` alone."""
+        return modality_name(self.data)
+
+    @property
+    def variant(self) -> str:
+        """The options of the modality that were given, in words; empty where all are as published."""
+        given = (getattr(self, name) for name in VARIANTS)
+        return ", ".join(str(value) for value in given if value is not None)
 
     def folder(self) -> Path:
         """The run's folder."""
         if self.out is not None:
             return Path(self.out)
-        data = Path(self.data.removeprefix("stl10:")).name or "data"
-        return Path("runs") / f"{self.method}-{data}-w{self.width:g}-s{self.seed}"
+        method = "-".join([self.method, *self.variant.split(", ")]).rstrip("-")
+        return Path("runs") / f"{method}-{data_name(self.data)}-w{self.width:g}-s{self.seed}"
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -141,6 +221,10 @@ def read_config(run: str | Path) -> TrainConfig:
     """
     path = Path(run)
     path = path / FILE if path.is_dir() else path
+    if not path.is_file() and (Path(run) / "stream.yaml").is_file():
+        raise FileNotFoundError(
+            f"{run} is a run of `clapp-snn stream`; this command knows runs of `clapp-snn train` only."
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist: {run} is not the folder of a run. Train one with `clapp-snn train`."
@@ -156,9 +240,10 @@ def from_mapping(record: Any, source: str) -> TrainConfig:
 def require_same(saved: TrainConfig, asked: TrainConfig) -> None:
     """Raise ValueError naming every field that must not change when a run is resumed, and did.
 
-    With a decay the length of the run belongs to the schedule and must stay, too.
+    With a decay or critical periods the length of the run belongs to the schedule and must stay, too.
     """
-    schedule = ("epochs", "steps") if saved.decay > 0 else ()
+    scheduled = saved.decay > 0 or saved.plasticity == "sequential"
+    schedule = ("epochs", "steps") if scheduled else ()
     refuse_changes(saved, asked, set(FREE_ON_RESUME) - set(schedule))
 
 

@@ -5,11 +5,10 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam
 
-from clapp_snn.circuit.backprop import module_losses
-from clapp_snn.circuit.hierarchy import Hierarchy, SaccadeStream
+from clapp_snn.circuit.network import Network, SaccadeStream
 from clapp_snn.functional.saccades import Draw
 from clapp_snn.training.distributed import World
 
@@ -17,7 +16,7 @@ from clapp_snn.training.distributed import World
 class AreaReport(NamedTuple):
     """What one module saw in one step: loss and gate share (scalars on the device), scores, saccades.
 
-    For a supervised module `gate` is the share of misclassified images.
+    For a supervised module `gate` is the share of misclassified samples.
     """
 
     loss: Float[Tensor, ""]
@@ -30,22 +29,20 @@ class Learner(ABC):
     """Owns the optimisers (one a module, bottom up) and takes steps.
 
     Args:
-        hierarchy: the network; its parameters ask for gradients only if the learner `needs_graph`.
+        network: its parameters ask for gradients only if the learner `needs_graph`.
         learning_rate: of Adam.
-        group: images that share saccades.
+        group: samples that share saccades.
         world: the processes that learn together.
     """
 
     needs_graph: ClassVar[bool]
 
-    def __init__(
-        self, hierarchy: Hierarchy, learning_rate: float, group: int, world: World
-    ) -> None:
-        hierarchy.requires_grad_(self.needs_graph)
-        self.hierarchy = hierarchy
+    def __init__(self, network: Network, learning_rate: float, group: int, world: World) -> None:
+        network.requires_grad_(self.needs_graph)
+        self.network = network
         self.group = group
         self.world = world
-        self.optimizers = _optimizers(hierarchy, learning_rate)
+        self.optimizers = _optimizers(network, learning_rate)
 
     def set_learning_rate(self, rate: float) -> None:
         """Change the learning rate of all optimisers."""
@@ -53,47 +50,34 @@ class Learner(ABC):
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
+    def begin(self, step: int, total: int) -> None:  # noqa: B027
+        """Called before step number `step` of `total`; learners without a schedule do nothing."""
+
     @abstractmethod
     def step(
         self,
-        images: Float[Tensor, "image channel row col"],
+        stimulus: Float[Tensor, "sample *shape"],
         labels: Tensor | None,
         streams: SaccadeStream,
     ) -> list[AreaReport]:
         """Learn from one batch; reports bottom up."""
 
 
-def make_learner(hierarchy: Hierarchy, learning_rate: float, group: int, world: World) -> Learner:
+def make_learner(network: Network, learning_rate: float, group: int, world: World) -> Learner:
     """The learner that fits the method: local plasticity where every module is one layer."""
-    kind = LocalLearner if hierarchy.method.explicit else BackpropLearner
-    return kind(hierarchy, learning_rate, group, world)
+    kind = LocalLearner if network.method.explicit else BackpropLearner
+    return kind(network, learning_rate, group, world)
 
 
-def optimizer_names(hierarchy: Hierarchy) -> list[str]:
+def optimizer_names(network: Network) -> list[str]:
     """Stable names of the optimisers, for checkpoints."""
-    return [f"module_{index + 1}" for index in range(len(hierarchy.method.splits))]
+    return [f"module_{index + 1}" for index in range(len(network.method.splits))]
 
 
-def _module_parameters(hierarchy: Hierarchy) -> list[list[nn.Parameter]]:
-    modules, first = [], 0
-    for index, top in enumerate(hierarchy.method.tops):
-        own = [
-            p
-            for layer in range(first, top + 1)
-            for p in hierarchy.encoder.layer(layer).parameters()
-        ]
-        for heads in (hierarchy.areas, hierarchy.classifiers):
-            if len(heads):
-                own.extend(heads[index].parameters())
-        modules.append(own)
-        first = top + 1
-    return modules
-
-
-def _optimizers(hierarchy: Hierarchy, learning_rate: float) -> list[Adam]:
+def _optimizers(network: Network, learning_rate: float) -> list[Adam]:
     return [
-        Adam(parameters, lr=learning_rate, fused=True)
-        for parameters in _module_parameters(hierarchy)
+        Adam(parameters, lr=learning_rate, weight_decay=network.weight_decay, fused=True)
+        for parameters in network.module_parameters()
     ]
 
 
@@ -108,14 +92,14 @@ class LocalLearner(Learner):
 
     def step(
         self,
-        images: Float[Tensor, "image channel row col"],
+        stimulus: Float[Tensor, "sample *shape"],
         labels: Tensor | None,
         streams: SaccadeStream,
     ) -> list[AreaReport]:
         """One step of every area; labels are not looked at."""
         reports: list[AreaReport] = []
         waiting = None
-        for update in self.hierarchy.learn(images, streams, self.group):
+        for update in self.network.learn(stimulus, streams, self.group):
             for parameter, change in update.changes:
                 parameter.grad = change.neg_()
             exchange = self.world.average_async([change for _, change in update.changes])
@@ -141,17 +125,17 @@ class BackpropLearner(Learner):
 
     def step(
         self,
-        images: Float[Tensor, "image channel row col"],
+        stimulus: Float[Tensor, "sample *shape"],
         labels: Tensor | None,
         streams: SaccadeStream,
     ) -> list[AreaReport]:
         """One backward of the summed losses, then one Adam step of every module."""
-        losses = list(module_losses(self.hierarchy, images, streams, self.group, labels))
+        losses = list(self.network.module_losses(stimulus, streams, self.group, labels))
         total = losses[0].loss
         for each in losses[1:]:
             total = total + each.loss
         total.backward()
-        for parameters in _module_parameters(self.hierarchy):
+        for parameters in self.network.module_parameters():
             gradients = [p.grad for p in parameters if p.grad is not None]
             self.world.average_async(gradients).wait()
         for optimizer in self.optimizers:

@@ -10,26 +10,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from clapp_snn.circuit.hierarchy import SaccadeStream
+from clapp_snn.circuit.network import SaccadeStream
 from clapp_snn.files import write_text
-from clapp_snn.stimuli.record import Dataset, Split
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
-from clapp_snn.training.batches import Batches, Plan
-from clapp_snn.training.build import build_hierarchy
+from clapp_snn.training.batches import Plan
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from clapp_snn.training.config import FILE as CONFIG_FILE
 from clapp_snn.training.config import TrainConfig, read_config, require_same, write_config
+from clapp_snn.training.critical_periods import choose_learner
 from clapp_snn.training.distributed import World
 from clapp_snn.training.environment import describe_environment, record_environment
 from clapp_snn.training.interrupt import StopFlag, stop_on_signal
 from clapp_snn.training.learner import (
     AreaReport,
-    Learner,
     average_reports,
-    make_learner,
     optimizer_names,
 )
 from clapp_snn.training.logbook import Logbook
+from clapp_snn.training.modality import Stimuli, Trainable
 from clapp_snn.training.progress import TrainingProgress
 from clapp_snn.training.score_histogram import ScoreHistogram
 
@@ -69,13 +67,16 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
 
 def train(
     config: TrainConfig,
-    dataset: Dataset,
+    dataset: Stimuli,
     world: World,
+    modality: Trainable,
     *,
     resume: bool = False,
     quiet: bool = False,
 ) -> TrainResult:
     """Train as configured and leave everything in the run's folder.
+
+    `modality` is that of the configuration (`modalities.modality_of`).
 
     Raises:
         FileExistsError: the folder holds a run and `resume` is off.
@@ -84,36 +85,42 @@ def train(
         DivergenceError: a loss is not finite; names area and step.
         OSError: a checkpoint could not be written; earlier ones are kept.
     """
-    run = _Run(config, dataset, world, resume=resume, quiet=quiet)
+    run = _Run(config, dataset, world, modality, resume=resume, quiet=quiet)
     return run.go()
 
 
 class _Run:
     def __init__(
-        self, config: TrainConfig, dataset: Dataset, world: World, *, resume: bool, quiet: bool
+        self,
+        config: TrainConfig,
+        dataset: Stimuli,
+        world: World,
+        modality: Trainable,
+        *,
+        resume: bool,
+        quiet: bool,
     ) -> None:
         self.config, self.dataset, self.world, self.quiet = config, dataset, world, quiet
+        self.modality = modality
         self.folder = config.folder()
         self._open_folder(resume)
-        self.hierarchy, sentence = build_hierarchy(config, world.device, len(dataset.class_names))
-        method = self.hierarchy.method
+        unit = modality.unit
+        self.network, sentence = modality.build(config, world.device, len(dataset.class_names))
+        method = self.network.method
         supervised = method.task == "supervised"
-        self.split: Split = dataset.train if supervised else dataset.unlabeled
+        self.split = dataset.train if supervised else dataset.unlabeled
         self.plan = Plan(
             len(self.split),
             config.batch,
-            config.images_in_group,
+            config.samples_in_group,
             world.rank,
             world.size,
             config.seed,
+            unit,
         )
         self.total = 0 if method.task == "none" else total_steps(config, self.plan, method.epochs)
-        self.learner: Learner = make_learner(
-            self.hierarchy, config.learning_rate, config.images_in_group, world
-        )
-        self.histogram = ScoreHistogram(
-            len(method.splits), self.hierarchy.encoder.architecture.grid
-        )
+        self.learner = choose_learner(config, self.network, world)
+        self.histogram = ScoreHistogram(len(method.splits), self.network.grid)
         self.recent: list[Tensor] = []
         self.seconds = 0.0
         self.start = self._restore() if resume else 0
@@ -123,8 +130,8 @@ class _Run:
                 "more steps or epochs."
             )
         self._say(
-            f"{method.title} on {dataset.name}: {len(self.split)} images, width {config.width:g}, "
-            f"{self.total} steps of {self.plan.global_batch} images on {world.device}, {sentence}"
+            f"{method.title} on {dataset.name}: {len(self.split)} {unit}, width {config.width:g}, "
+            f"{self.total} steps of {self.plan.global_batch} {unit} on {world.device}, {sentence}"
         )
 
     def _open_folder(self, resume: bool) -> None:
@@ -153,8 +160,8 @@ class _Run:
                 f"The run was made by {state['processes']} process(es), this is {self.world.size}; resume "
                 "with the same number."
             )
-        self.hierarchy.load_state_dict(checkpoint.model)
-        restore_adam(self.learner.optimizers, optimizer_names(self.hierarchy), checkpoint.optimizer)
+        self.network.load_state_dict(checkpoint.model)
+        restore_adam(self.learner.optimizers, optimizer_names(self.network), checkpoint.optimizer)
         self.recent = [torch.tensor(row, device=self.world.device) for row in state["recent"]]
         self.seconds = state["seconds"]
         self.histogram.load(self.folder)
@@ -173,16 +180,17 @@ class _Run:
                 self.folder,
                 describe_environment(self.config.seed, [Path(sys.argv[0]).name, *sys.argv[1:]]),
             )
-        self.world.broadcast_state(self.hierarchy.state_dict())
-        modules = len(self.hierarchy.method.splits)
-        columns = ["step", "epoch", "images", "seconds", "images_per_second"]
+        self.world.broadcast_state(self.network.state_dict())
+        modules = len(self.network.method.splits)
+        unit = self.modality.unit
+        columns = ["step", "epoch", unit, "seconds", f"{unit}_per_second"]
         columns += [f"loss_{m + 1}" for m in range(modules)]
         columns += [f"gate_{m + 1}" for m in range(modules)]
         resumed = self.start if (self.folder / "metrics.csv").exists() else None
         with (
             Logbook(self.folder, columns, resume_step=resumed, rank=self.world.rank) as logbook,
             TrainingProgress(
-                self.total, start=self.start, quiet=self.quiet or not main
+                self.total, start=self.start, quiet=self.quiet or not main, unit=unit
             ) as progress,
             stop_on_signal() as stop,
         ):
@@ -190,15 +198,17 @@ class _Run:
 
     def _learn(self, logbook: Logbook, progress: TrainingProgress, stop: StopFlag) -> TrainResult:
         config = self.config
-        crop = self.hierarchy.encoder.architecture.image
-        batches = Batches(self.split, self.plan, crop, not config.color, self.world.device)
+        batches = self.modality.batches(
+            config, self.split, self.plan, self.network, self.world.device
+        )
         every = config.checkpoint_every or self.plan.steps_per_epoch
         if self.start == 0:
             self._save(0)
         done, began = self.start, time.monotonic()
-        for step, images, labels in batches.between(self.start, self.total):
+        for step, stimulus, labels in batches.between(self.start, self.total):
             self.learner.set_learning_rate(learning_rate(config, step, self.total))
-            reports = self.learner.step(images, labels, self._streams(step))
+            self.learner.begin(step, self.total)
+            reports = self.learner.step(stimulus, labels, self._streams(step))
             done = step + 1
             self.recent.append(torch.cat(average_reports(reports, self.world)))
             logging = done % config.log_every == 0 or done == self.total
@@ -233,18 +243,19 @@ class _Run:
         elapsed: float,
     ) -> None:
         values = torch.stack(self.recent).mean(0).tolist()
-        images = len(self.recent) * self.plan.global_batch
+        samples = len(self.recent) * self.plan.global_batch
         self.recent = []
         modules = len(values) // 2
         losses, gates = values[:modules], values[modules:]
         self.histogram.add(reports)
-        progress.update(step, images, losses, gates)
+        progress.update(step, samples, losses, gates)
+        unit = self.modality.unit
         row: dict[str, float] = {
             "step": step,
             "epoch": step / self.plan.steps_per_epoch,
-            "images": step * self.plan.global_batch,
+            unit: step * self.plan.global_batch,
             "seconds": self.seconds + elapsed,
-            "images_per_second": progress.images_per_second,
+            f"{unit}_per_second": progress.samples_per_second,
         }
         row |= {f"loss_{m + 1}": loss for m, loss in enumerate(losses)}
         row |= {f"gate_{m + 1}": gate for m, gate in enumerate(gates)}
@@ -252,7 +263,7 @@ class _Run:
 
     def _require_finite(self, step: int) -> None:
         """Look at all losses since the last look; on a GPU this is the only place that waits for it."""
-        modules = len(self.hierarchy.method.splits)
+        modules = len(self.network.method.splits)
         for back, row in enumerate(reversed(self.recent)):
             for module, loss in enumerate(row[:modules].tolist()):
                 if not math.isfinite(loss) or loss > DIVERGED:
@@ -269,8 +280,8 @@ class _Run:
         save_checkpoint(
             self.folder / "checkpoints",
             step,
-            self.hierarchy.state_dict(),
-            flatten_adam(self.learner.optimizers, optimizer_names(self.hierarchy)),
+            self.network.state_dict(),
+            flatten_adam(self.learner.optimizers, optimizer_names(self.network)),
             {
                 "data": self.dataset.fingerprint,
                 "processes": self.world.size,
@@ -281,7 +292,7 @@ class _Run:
             keep=self.config.keep,
             milestones=self.config.milestones,
         )
-        if step > 0 and self.hierarchy.method.task == "contrast":
+        if step > 0 and self.network.method.task == "contrast":
             self.histogram.write(self.folder)
 
     def _say(self, text: str) -> None:

@@ -13,7 +13,7 @@ _HALF_LIFE = 20.0
 
 
 class TrainingProgress:
-    """Shows step, images/s, loss and gate fraction of every area, and the time left.
+    """Shows step, speed, loss and gate fraction of every area, and the time left.
 
     In a terminal one live bar; elsewhere a plain line every `interval` seconds; nothing with `quiet`.
     `start`: steps done by earlier sessions. `unit`: what speed counts. `clock`: seconds, monotonic.
@@ -38,16 +38,16 @@ class TrainingProgress:
         self._clock = clock
         self._step = start
         self._time = self._line_time = clock()
-        self._images_rate = 0.0
+        self._samples_rate = 0.0
         self._steps_rate = 0.0
         self._weight = 0.0
         self._bar: Progress | None = None
         self._task = TaskID(0)
 
     @property
-    def images_per_second(self) -> float:
+    def samples_per_second(self) -> float:
         """Recent speed of this session."""
-        return self._images_rate / self._weight if self._weight else 0.0
+        return self._samples_rate / self._weight if self._weight else 0.0
 
     @property
     def seconds_left(self) -> float:
@@ -56,18 +56,18 @@ class TrainingProgress:
         return remaining * self._weight / self._steps_rate if self._steps_rate else float("inf")
 
     def update(
-        self, step: int, images: int, losses: Sequence[float], gates: Sequence[float]
+        self, step: int, samples: int, losses: Sequence[float], gates: Sequence[float]
     ) -> None:
-        """Report that `step` steps are done, with `images` images since the last report.
+        """Report that `step` steps are done, with `samples` samples since the last report.
 
         `losses` and `gates` (fraction of samples that learn, 0 to 1) have one entry an area.
         """
         now = self._clock()
-        self._measure(now - self._time, step - self._step, images)
+        self._measure(now - self._time, step - self._step, samples)
         self._step, self._time = step, now
         if self._quiet:
             return
-        status = _status(self.images_per_second, self._unit, losses, gates, self.seconds_left)
+        status = _status(self.samples_per_second, self._unit, losses, gates, self.seconds_left)
         if self._bar is not None:
             self._bar.update(self._task, completed=step, status=status)
         elif step >= self._total or now - self._line_time >= self._interval:
@@ -106,10 +106,10 @@ class TrainingProgress:
             self._bar.stop()
             self._bar = None
 
-    def _measure(self, seconds: float, steps: int, images: int) -> None:
+    def _measure(self, seconds: float, steps: int, samples: int) -> None:
         """Means over the recent past: sums that decay with time, divided by their summed weight."""
         decay = 0.5 ** (seconds / _HALF_LIFE)
-        self._images_rate = self._images_rate * decay + images
+        self._samples_rate = self._samples_rate * decay + samples
         self._steps_rate = self._steps_rate * decay + steps
         self._weight = self._weight * decay + seconds
 

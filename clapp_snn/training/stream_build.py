@@ -1,5 +1,6 @@
 """From the record of a run on a stream to its network and its objects."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -37,6 +38,8 @@ def build_network(config: StreamConfig) -> StreamHierarchy:
         "copies": config.copies,
         "port": port,
         "tau_basal": 0.0 if rate else config.tau_basal,
+        "post_factor": config.post_factor,
+        "tau_eligibility": math.inf if config.tau_eligibility is None else config.tau_eligibility,
     }
     if config.encoder == "dense":
         network = _dense(config, neuron, options)

@@ -3,10 +3,11 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from clapp_snn.circuit.ablations import Ablation
 from clapp_snn.files import write_text
+from clapp_snn.functional.window_plasticity import Post
 from clapp_snn.training.config import refuse_changes
 from clapp_snn.training.records import record_from_file, record_text
 
@@ -42,6 +43,9 @@ class StreamConfig:
         settle: uncounted time before it, ms; None takes what the neuron needs (strict_burst 50, else 0).
         dt: time step, ms.
         tau_basal: time constant of the basal synapses, ms; 0 for none.
+        post_factor: how synapses know A and rho'(a) of Eqs. 6 and 7, from "drive" to "burst"
+            (`clapp_snn.functional.window_plasticity`).
+        tau_eligibility: time constant of what synapses hold of a stepped window, ms; None for counts.
         rho: events per unit of activity, Hz; None takes 20 Hz, and 5 Hz for L2.
         copies: neurons M per unit and pathway; n = rho T M is the spike budget.
         readout: of the event_burst neuron.
@@ -49,6 +53,9 @@ class StreamConfig:
             weights, as on a chip (`clapp_snn.circuit.ports.LinearLIFPort`).
         simulation: "stepped" simulates every time step; "drawn" draws the counts of a window at once
             (event_burst without filters, `clapp_snn.circuit.drawn_window`). The rate neuron has one step.
+        engine: "native" computes windows with compiled kernels (CPU, float32), "torch" eagerly; "auto" takes
+            native where it applies, and says so. Random numbers of spikes differ between the two; a run is
+            resumed with the engine that began it.
         retro: "tied", "free" or "zero".
         ablation: part of the spiking circuit that is left out or broken (`clapp_snn.circuit.ablations`).
         rule: "adam" (one for each area, betas 0.9, 0.999) or "sgd".
@@ -81,11 +88,14 @@ class StreamConfig:
     settle: float | None = None
     dt: float = 1.0
     tau_basal: float = 0.0
+    post_factor: Post = "drive"
+    tau_eligibility: float | None = None
     rho: float | None = None
     copies: int = 1
     readout: Literal["half_wave", "opponent"] = "half_wave"
     soma: Literal["calibrated", "linear"] = "calibrated"
     simulation: Literal["drawn", "stepped"] = "drawn"
+    engine: Literal["auto", "torch", "native"] = "auto"
     retro: Literal["tied", "free", "zero"] = "tied"
     ablation: Ablation = "none"
     rule: Literal["adam", "sgd"] = "adam"
@@ -100,7 +110,11 @@ class StreamConfig:
     milestones: int = 0
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = [
+            f"{name} is one of {', '.join(get_args(kind))}, not {getattr(self, name)!r}"
+            for name, kind in get_type_hints(type(self)).items()
+            if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind)
+        ]
         for name in ("window", "dt", "learning_rate", "width"):
             if not 0 < getattr(self, name) < math.inf:
                 problems.append(f"{name} must be positive, not {getattr(self, name)}")
@@ -116,6 +130,7 @@ class StreamConfig:
             problems.append(f"units must name at least one area of at least one unit: {self.units}")
         if not 0 <= self.p_saccade <= 1:
             problems.append(f"p_saccade must lie between 0 and 1, not {self.p_saccade}")
+        problems += self._problems_of_plasticity()
         if self.soma != "calibrated" and self.neuron != "lif":
             problems.append(f"only the lif neuron has a {self.soma} soma, not {self.neuron}")
         if self.simulation == "drawn" and self.neuron in ("strict_burst", "lif"):
@@ -125,6 +140,23 @@ class StreamConfig:
         problems += self._problems_of_data()
         if problems:
             raise ValueError("Impossible configuration: " + "; ".join(problems) + ".")
+
+    def _problems_of_plasticity(self) -> list[str]:
+        problems = []
+        if self.post_factor.startswith("burst") and self.neuron == "rate":
+            problems.append(f"the rate neuron has no bursts for post_factor={self.post_factor!r}")
+        if self.tau_eligibility is not None:
+            if not 0 < self.tau_eligibility < math.inf:
+                problems.append(
+                    f"tau_eligibility must be positive (None for counts), not {self.tau_eligibility}"
+                )
+            if self.neuron == "rate":
+                problems.append("a window of the rate neuron is one step, in which no trace decays")
+            elif self.drawn:
+                problems.append(
+                    "traces decay step by step: tau_eligibility needs simulation='stepped'"
+                )
+        return problems
 
     def _problems_of_data(self) -> list[str]:
         problems = []
@@ -161,6 +193,11 @@ class StreamConfig:
             return Path(self.out)
         fold = "" if self.fold is None else f"-f{self.fold}"
         return Path("runs") / f"stream-{self.data}-{self.neuron}{fold}-s{self.seed}"
+
+
+def is_stream_run(folder: str | Path) -> bool:
+    """Whether a folder holds a run on a stream."""
+    return (Path(folder) / FILE).is_file()
 
 
 def write_stream_config(run: str | Path, config: StreamConfig) -> None:

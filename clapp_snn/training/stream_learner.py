@@ -1,6 +1,6 @@
 """Applies what every area of a hierarchy learned from a window."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -10,6 +10,7 @@ from torch.optim import SGD, Adam, Optimizer
 
 from clapp_snn.circuit.stream_area import StreamAreaState
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.circuit.stream_state import Learned
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
 
 
@@ -63,19 +64,25 @@ class StreamLearner:
 
         Raises DivergedWeights, naming the area, when a weight is not finite afterwards.
         """
+        return self.apply(
+            (
+                Learned(area, changes, reading.gamma, reading.score, reading.traces.z)
+                for area, changes, reading in self.hierarchy.learn(states, y)
+            ),
+            y,
+        )
+
+    def apply(self, learned: Iterable[Learned], y: Float[Tensor, "sample"]) -> list[AreaWindow]:
+        """Change the weights area by area; raises as `learn` does."""
         seen = []
-        for area, changes, reading in self.hierarchy.learn(states, y):
+        for area, changes, gamma, score, z in learned:
             for parameter, change in changes:
                 parameter.grad = change / -len(y)
             self.optimizers[area].step()
             self.optimizers[area].zero_grad()
             self._require_finite(area)
-            loss = (1 - y * reading.score).clamp(min=0).mean()
-            seen.append(
-                AreaWindow(
-                    float(loss), float(reading.gamma.abs().mean()), float(reading.traces.z.mean())
-                )
-            )
+            loss = (1 - y * score).clamp(min=0).mean()
+            seen.append(AreaWindow(float(loss), float(gamma.abs().mean()), float(z.mean())))
         return seen
 
     def require_finite(self) -> None:

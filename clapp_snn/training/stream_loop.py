@@ -7,8 +7,15 @@ from typing import NamedTuple
 
 import torch
 
+from clapp_snn.circuit.engine_choice import Engine, choose_engine
+from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.stimuli.glances import GlanceStream
-from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from clapp_snn.training.checkpoint import (
+    Checkpoint,
+    list_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+)
 from clapp_snn.training.environment import describe_environment, record_environment
 from clapp_snn.training.interrupt import StopFlag, stop_on_signal
 from clapp_snn.training.logbook import Logbook
@@ -23,6 +30,7 @@ from clapp_snn.training.stream_config import (
 )
 from clapp_snn.training.stream_learner import AreaWindow, DivergedWeights, StreamLearner
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
+from clapp_snn.training.stream_runner import engine_of
 from clapp_snn.training.stream_session import StreamSession
 
 
@@ -66,11 +74,15 @@ class _StreamRun:
         learn = (objects or open_objects(config)).learn
         stream = GlanceStream(learn, range(config.batch), config.seed, config.p_saccade)
         learner = StreamLearner(build_network(config), config.learning_rate, config.rule)
-        self.session = StreamSession(learner, stream, config.seed, config.drawn)
+        stored = None
+        if resume and list_checkpoints(self.folder / "checkpoints"):
+            stored = load_checkpoint(self.folder)
+        engine, self.engine = self._engine(learner.hierarchy, stored)
+        self.session = StreamSession(learner, stream, config.seed, config.drawn, engine)
         self.recent: list[list[AreaWindow]] = []
         self.seconds = 0.0
-        if resume and list_checkpoints(self.folder / "checkpoints"):
-            self._restore()
+        if stored is not None:
+            self._restore(stored)
         if self.session.windows > config.windows:
             raise ValueError(
                 f"The run has seen {self.session.windows} windows already, more than the {config.windows} "
@@ -88,14 +100,21 @@ class _StreamRun:
         if resume:
             require_same_stream(read_stream_config(self.folder), self.config)
 
-    def _restore(self) -> None:
-        checkpoint = load_checkpoint(self.folder)
+    def _engine(self, network: StreamHierarchy, stored: Checkpoint | None) -> tuple[Engine, str]:
+        """Who computes windows, and what to say of it."""
+        if self.config.engine != "auto":
+            return self.config.engine, "as asked for"
+        if stored is not None:
+            return engine_of(stored.optimizer), "as the run was begun"
+        return choose_engine(network, self.config.drawn)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
         network, learner = self.session.network, self.session.learner
         network.load_state_dict(checkpoint.model)
+        learner.require_finite()
         streams = {k: v for k, v in checkpoint.optimizer.items() if k.startswith("stream.")}
         learner.load({k: v for k, v in checkpoint.optimizer.items() if k not in streams})
         self.session.load(streams, checkpoint.step)
-        learner.require_finite()
         self.recent = [[AreaWindow(*area) for area in row] for row in checkpoint.state["recent"]]
         self.seconds = checkpoint.state["seconds"]
 
@@ -118,6 +137,7 @@ class _StreamRun:
             TrainingProgress(total, start=start, quiet=self.quiet, unit="glances") as progress,
             stop_on_signal() as stop,
         ):
+            progress.message(f"Engine: {self.session.runner.engine} ({self.engine}).")
             return self._learn(logbook, progress, stop)
 
     def _learn(self, logbook: Logbook, progress: TrainingProgress, stop: StopFlag) -> StreamResult:
@@ -138,7 +158,7 @@ class _StreamRun:
         self._save(logbook, time.monotonic() - began)
         interrupted = session.windows < config.windows
         if interrupted:
-            step = int(session.states[0].elapsed)
+            step = session.runner.elapsed
             progress.message(
                 f"Stopped after {session.windows} of {config.windows} windows and {step} time steps; "
                 "continue with --resume."

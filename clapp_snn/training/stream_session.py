@@ -1,16 +1,18 @@
 """A network in the middle of its stream: everything that an exact continuation needs, at any time step."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
-from clapp_snn.circuit.drawn_window import drawn_windows
+from clapp_snn.circuit.engine_choice import Engine
+from clapp_snn.circuit.stream_area import StreamAreaState
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.circuit.stream_input import stream_input
-from clapp_snn.neurons.noise import SampleStreams
+from clapp_snn.neurons.interface import Source
 from clapp_snn.stimuli.glances import GlanceStream, Position
 from clapp_snn.training.stream_learner import AreaWindow, StreamLearner
+from clapp_snn.training.stream_runner import make_runner
 
 T = TypeVar("T")
 
@@ -55,19 +57,22 @@ class StreamSession:
         stream: of glances.
         seed: of the neurons' random numbers.
         drawn: True draws the counts of a window at once.
+        engine: who computes windows (`clapp_snn.training.stream_runner`).
+
+    Raises ValueError or NativeUnavailable for an engine that cannot.
     """
 
     def __init__(
-        self, learner: StreamLearner, stream: GlanceStream, seed: int, drawn: bool = False
+        self,
+        learner: StreamLearner,
+        stream: GlanceStream,
+        seed: int,
+        drawn: bool = False,
+        engine: Engine = "torch",
     ) -> None:
         self.learner, self.stream, self.drawn = learner, stream, drawn
         self.network: StreamHierarchy = learner.hierarchy
-        samples = list(stream.samples)
-        self.states = self.network.initial_state(len(samples))
-        self.sources = [
-            SampleStreams(seed, samples, "stream area", index)
-            for index in range(len(self.network.areas))
-        ]
+        self.runner = make_runner(self.network, stream.samples, seed, drawn, engine)
         self.position = stream.start()
         self._look()
 
@@ -77,31 +82,35 @@ class StreamSession:
         self._seen = None if ended else self.stream.next(self.position)
         if self._seen is not None:
             self._input = stream_input(self.network, self._seen[0].view)
-            self._in_time = self._input.dim() == self.states[0].basal.dim() + 1
+            shape = self.network.area(0).input_shape
+            self._in_time = self._input.dim() == len(shape) + 2
 
     @property
     def windows(self) -> int:
         """Windows that are done."""
         return self.position.window
 
+    @property
+    def states(self) -> list[StreamAreaState]:
+        """Of the areas."""
+        return self.runner.states
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """Of the areas' random numbers."""
+        return self.runner.sources
+
     def advance(self) -> list[AreaWindow] | None:
-        """One time step, or one window where it is drawn; at the end of a window learn, and report.
+        """One time step, or one window where it is done at once; at the end of a window learn, and report.
 
         Raises EOFError at the end of the stream, DivergedWeights as the learner does.
         """
         if self._seen is None:
             self._seen = self.stream.next(self.position)
         glance, after = self._seen
-        x = self._input
-        if self.drawn:
-            self.states = drawn_windows(self.network, x, self.states, self.sources)
-        else:
-            now = x[int(self.states[0].elapsed)] if self._in_time else x
-            _, self.states = self.network.step(now, self.states, self.sources)
-            if int(self.states[0].elapsed) < self.network.steps:
-                return None
-        seen = self.learner.learn(self.states, glance.y.to(x.dtype))
-        self.states = self.network.latch(self.states)
+        if not self.runner.advance(self._input, self._in_time):
+            return None
+        seen = self.runner.learn(self.learner, glance.y.to(self._input.dtype))
         self.position = after
         self._look()
         return seen
@@ -109,25 +118,19 @@ class StreamSession:
     def tensors(self) -> dict[str, Tensor]:
         """States of areas and random streams, and the objects of the last window."""
         result: dict[str, Tensor] = {}
-        for index, (state, source) in enumerate(zip(self.states, self.sources, strict=True)):
+        for index, state in enumerate(self.states):
             result |= flatten(state, f"stream.area_{index + 1}")
-            generators = [each.get_state() for pair in source.streams for each in pair]
-            result[f"stream.random_{index + 1}"] = torch.stack(generators)
+        result |= self.runner.randomness()
         if self.position.index is not None:
             result["stream.objects"] = self.position.index
         return result
 
     def load(self, tensors: dict[str, Tensor], windows: int) -> None:
         """Go on from `tensors`, `windows` of them done; raises ValueError where they do not fit."""
-        self.states = [
+        states = [
             unflatten(state, f"stream.area_{index + 1}", tensors)
             for index, state in enumerate(self.states)
         ]
-        for index, source in enumerate(self.sources):
-            generators = [each for pair in source.streams for each in pair]
-            rows = tensors[f"stream.random_{index + 1}"]
-            for each, row in zip(generators, rows, strict=True):
-                # set_state reads from the start of the storage: a row of a table needs its own.
-                each.set_state(row.clone())
+        self.runner.restore(states, tensors)
         self.position = Position(windows, tensors.get("stream.objects"))
         self._look()

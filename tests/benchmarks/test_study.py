@@ -11,22 +11,8 @@ from benchmarks.study import (
     compare,
     paired_interval,
     run_cells,
-    student_quantile,
     summary_table,
 )
-
-
-@pytest.mark.parametrize("dof", [1, 2, 3, 4, 5, 9, 10, 33])
-@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
-def test_quantiles_are_those_of_scipy(dof: int, confidence: float) -> None:
-    expected = stats.t.ppf((1 + confidence) / 2, dof)
-    assert student_quantile(confidence, dof) == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.parametrize(("confidence", "dof"), [(0.0, 3), (1.0, 3), (0.95, 0)])
-def test_impossible_quantiles_are_refused(confidence: float, dof: int) -> None:
-    with pytest.raises(ValueError, match="No quantile"):
-        student_quantile(confidence, dof)
 
 
 def test_intervals_are_those_of_a_paired_t_test() -> None:
@@ -36,6 +22,15 @@ def test_intervals_are_those_of_a_paired_t_test() -> None:
     assert interval.low == pytest.approx(expected.low, rel=1e-9)
     assert interval.high == pytest.approx(expected.high, rel=1e-9)
     assert interval.mean == pytest.approx(0.7)
+
+
+def test_overlapping_folds_widen_the_interval() -> None:
+    a, b = [91.0, 88.5, 90.2, 87.0, 92.4], [90.0, 89.5, 88.0, 86.1, 92.0]
+    plain, corrected = paired_interval(a, b), paired_interval(a, b, overlap=1 / 4)
+    assert corrected.mean == plain.mean
+    # Five folds of 4 : 1: the variance of the mean is 1/5 + 1/4 of that of a fold, not 1/5.
+    ratio = (corrected.high - corrected.low) / (plain.high - plain.low)
+    assert ratio == pytest.approx((1 + 5 / 4) ** 0.5)
 
 
 @pytest.mark.parametrize(("a", "b"), [([1.0], [2.0]), ([1.0, 2.0], [1.0, 2.0, 3.0])])

@@ -144,3 +144,19 @@ def test_a_stack_hands_on_what_it_counted() -> None:
 def test_what_is_not_binomial_is_refused(area, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         require_drawable(area())
+
+
+def test_a_window_is_drawn_once_and_for_every_area() -> None:
+    """A window that was not latched would be lost, and areas without a state silently left out."""
+    area = build()
+    source = Streams.from_seed(0)
+    done = drawn_window(area, glance(0, 4), area.initial_state(4), source)
+    with pytest.raises(ValueError, match="50 steps of this window have passed"):
+        drawn_window(area, glance(1, 4), done, source)
+    hierarchy = StreamHierarchy([build(), StreamArea(POST, 5, EventBurst(), window=50.0)])
+    hierarchy.reset_parameters(2)
+    states = hierarchy.initial_state(4)
+    with pytest.raises(ValueError, match="as many states, not 1"):
+        drawn_windows(hierarchy, glance(0, 4), states[:1], [source])
+    with pytest.raises(ValueError, match="as many sources, not 1"):
+        drawn_windows(hierarchy, glance(0, 4), states, [source])

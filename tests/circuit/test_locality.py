@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from clapp_snn import native
-from clapp_snn.circuit.hierarchy import AreaUpdate, Hierarchy
+from clapp_snn.circuit.hierarchy import Hierarchy
+from clapp_snn.circuit.network import AreaUpdate
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6
 from clapp_snn.methods import METHODS, get_method

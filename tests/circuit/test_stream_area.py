@@ -26,6 +26,8 @@ from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF
 from clapp_snn.randomness import generator
 
 PRE, POST = 12, 15
+L2_BIAS = ((0.08, 0.16), (-0.02, 0.06), (-0.03, 0.03))
+"""Known relative bias of the score of L2 at 50 ms of settling: from rest, after a saccade, in a fixation."""
 
 
 def build(neuron, pre: int = PRE, post: int = POST, scale: float = 3.0, **options) -> StreamArea:
@@ -189,6 +191,33 @@ def test_the_expected_score_of_l2_is_u(port: type[StrictBurstPort], right: bool)
     allowed = 4.5 * math.hypot(error, curve)
     assert allowed < 0.1 * u
     assert (abs(float(state.detector.u.mean()) - expected) < allowed) == right
+
+
+def test_the_score_of_l2_at_the_default_settling_time() -> None:
+    """50 ms after a first window from rest, after a saccade to another drive, and where the drive stays.
+
+    Known bias of each, measured: see the tolerances; 4.5 standard errors are added to them.
+    """
+    samples = 600
+    area = build(StrictBurst(), window=300.0)
+    assert area.settle == 50
+    z, A = torch.linspace(0.3, 2.5, POST), torch.linspace(0.32, 0.15, POST)
+    size = A.square().mean().sqrt().expand(samples)
+    state, source = area.initial_state(samples), Streams.from_seed(4, "L2")
+    found = []
+    with torch.no_grad():
+        area.weight.zero_()
+    for now in (z, z.flip(0), z.flip(0)):
+        with torch.no_grad():
+            area.bias.copy_(now)
+        state = state._replace(apical=A.expand(samples, -1), size=size)
+        state = window(area, torch.zeros(samples, PRE), state, source)
+        expected = float(area.detector.moments(now, A, area.gain.kappa(size)[0]).mean)
+        error = float(state.detector.u.std()) / math.sqrt(samples) / expected
+        found.append((float(state.detector.u.mean()) / expected - 1, 4.5 * error))
+        state = area.latch(state)
+    for (off, chance), (low, high) in zip(found, L2_BIAS, strict=True):
+        assert low - chance < off < high + chance
 
 
 def test_l3_scores_vary_as_the_closed_form_says() -> None:

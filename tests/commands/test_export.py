@@ -10,11 +10,10 @@ import pytest
 from clapp_snn.cli import main
 from clapp_snn.commands.export import export
 from clapp_snn.commands.export_files import (
+    CHIP_SAMPLES,
     MANIFEST,
     SAMPLES,
-    Samples,
     read_samples,
-    whole_folder,
     write_samples,
 )
 from clapp_snn.commands.export_options import ExportOptions
@@ -24,14 +23,11 @@ from clapp_snn.commands.verify import Differs, verify
 from clapp_snn.export.canonical import Network
 from clapp_snn.export.convert import Conversion
 from clapp_snn.export.interpreter import run as judge
-from clapp_snn.export.nir_encoder import encoder_graph
-from clapp_snn.export.nir_file import write_graph
 from clapp_snn.export.target import Energy, Limit, Placement
 from clapp_snn.export.targets import TARGETS
 from clapp_snn.training.stream_build import build_network, open_objects
 from clapp_snn.training.stream_config import StreamConfig
 from clapp_snn.training.stream_loop import train_stream
-from tests.export.networks import conv
 
 QUICK = ExportOptions(steps=16, samples=2, probe=False)
 CONFIG = StreamConfig(neuron="rate", units=(24, 16), windows=3, batch=4, log_every=3, seed=1)
@@ -78,7 +74,9 @@ class Chip:
     def quantise(self, network: Network, samples: object = None) -> Model:
         return Model(network)
 
-    def write(self, folder: Path, network: Network, learning: object) -> list[Path]:
+    def write(
+        self, folder: Path, network: Network, learning: object, samples: object = None
+    ) -> list[Path]:
         (folder / "chip.txt").write_text("weights")
         return [folder / "chip.txt"]
 
@@ -128,6 +126,11 @@ def test_chip_that_fits(run: Path, tmp_path: Path, chip: Chip) -> None:
     assert "measured by nobody" in text
     found = verify(result.folder)
     assert [each.tool for each in found].count("a test chip, when exported") == 2
+    given, wanted = (read_samples(result.folder / name) for name in (CHIP_SAMPLES, SAMPLES))
+    assert len(given.inputs) == 16 + 2 * Model.delay
+    for k, layer in enumerate(wanted.layers):
+        late = (k + 1) * Model.delay
+        assert (given.layers[k][late : late + 16] == layer).all()
 
 
 def test_chip_that_is_too_small(
@@ -198,51 +201,6 @@ def test_changes_are_found(run: Path, tmp_path: Path) -> None:
         verify(folder)
 
 
-def test_a_file_alone_is_verified_on_random_input(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = write_graph(tmp_path / "conv.nir", encoder_graph(conv()))
-    assert main(["verify", str(path)]) == 0
-    assert "snnTorch" in capsys.readouterr().out
-    assert main(["verify", str(tmp_path / "absent.nir")]) == 1
-    assert "no file" in capsys.readouterr().err
-    path.write_bytes(path.read_bytes()[:500])
-    assert main(["verify", str(path)]) == 1
-    error = capsys.readouterr().err
-    assert "cannot be read" in error
-    assert error.count("\n") == 1
-
-
-def test_samples_round_trip_and_refusals(tmp_path: Path) -> None:
-    r = np.random.default_rng(0)
-    written = Samples(r.random((5, 2, 3)) < 0.5, [r.random((5, 2, 4)) < 0.5])
-    path = tmp_path / "samples.npz"
-    write_samples(path, written)
-    read = read_samples(path)
-    assert (read.inputs == written.inputs).all()
-    assert (read.layers[0] == written.layers[0]).all()
-    np.savez(path, input=np.zeros(1, np.uint8), input_shape=np.array([2**40]))
-    with pytest.raises(ValueError, match="impossible shape"):
-        read_samples(path)
-    np.savez(path, input=np.array([object()]), input_shape=np.array([1]))
-    with pytest.raises(ValueError, match="holds no samples"):
-        read_samples(path)
-    path.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(ValueError, match="holds no samples"):
-        read_samples(path)
-
-
-def test_an_interrupted_folder_is_removed(tmp_path: Path) -> None:
-    def interrupted() -> None:
-        with whole_folder(tmp_path / "out") as folder:
-            (folder / "half").write_text("x")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(tmp_path)]) == 1
     assert "is no run" in capsys.readouterr().err
@@ -266,3 +224,50 @@ def test_probe_of_counts_comes_close_to_that_of_activities(run: Path) -> None:
     assert late[128] == found[128]
     assert all(abs(a - b) < 8 for a, b in zip(rate, found[128], strict=True))
     assert found[2][1] < found[128][1]
+
+
+@pytest.mark.parametrize("target", ["loihi2", "spinnaker"])
+def test_late_layers_answer_to_the_last_input(run: Path, tmp_path: Path, target: str) -> None:
+    """The samples of a chip with delays last as much longer as its last layer comes later."""
+    result = export(run, replace(QUICK, target=target, steps=12, out=tmp_path / "out"))
+    assert all(each.different == 0 for each in verify(result.folder))
+    given, wanted = (read_samples(result.folder / name) for name in (CHIP_SAMPLES, SAMPLES))
+    assert len(given.inputs) == 12 + 2
+    assert not given.inputs[12:].any()
+    for k, layer in enumerate(wanted.layers):
+        moved = given.layers[k][k + 1 : k + 13] != layer
+        assert layer[-3:].any()
+        assert moved.mean() < 0.05
+
+
+def test_learning_for_spinnaker(run: Path, tmp_path: Path) -> None:
+    options = replace(QUICK, target="spinnaker", learning=True, out=tmp_path / "out")
+    folder = export(run, options).folder / "spinnaker"
+    record = json.loads((folder / "learning" / "network.json").read_text())
+    assert {each["name"] for each in record["sources"]} == {"input", "fixation", "saccade", "end"}
+    assert record["rule"]["name"] == "CLAPP"
+    assert record["steps_of_a_window"] == 128
+    assert any("W_pred" in each for each in record["differences"])
+
+
+def test_a_probe_of_few_steps_waits_for_late_layers(run: Path) -> None:
+    """Counts of a chip that is two steps late a layer are those of the judge, however short the sample."""
+    source = open_source(run, Conversion(peak=0.5), 2)
+    objects = open_objects(CONFIG)
+    looks = look(build_network(CONFIG), objects.train, objects.test, 0)
+    few = looks._replace(
+        train=looks.train[:60],
+        test=looks.test[:60],
+        train_labels=looks.train_labels[:60],
+        test_labels=looks.test_labels[:60],
+    )
+    network = source.converted.network
+    exact = spike_accuracy(source.converted, lambda x: judge(network, x), few, [3], 0)
+    late = spike_accuracy(source.converted, Model(network).run, few, [3], 0, delay=2)
+    assert late == exact
+
+
+def test_more_samples_than_could_be_read_again(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="use fewer --steps"):
+        export(run, replace(QUICK, steps=10**9, out=tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []

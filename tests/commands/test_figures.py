@@ -13,13 +13,13 @@ from clapp_snn.commands.figures import draw_figures
 from clapp_snn.commands.number_figures import (
     layer_curves,
     module_names,
-    pixel_accuracy,
     read_metrics,
 )
 from clapp_snn.commands.options import FigureOptions
 from clapp_snn.commands.representation_figures import chosen_images
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.methods import get_method
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.stimuli.record import ArraySplit
 from clapp_snn.training.loop import train
 from tests.training import tiny
@@ -30,7 +30,7 @@ ALWAYS = ["losses.png", "hinge_scores.png", "preferred_patches.png", "tsne.png"]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(figures, "data_of", lambda config: tiny.dataset())
-    train(tiny.config(tmp_path / "run"), tiny.dataset(), tiny.SINGLE, quiet=True)
+    train(tiny.config(tmp_path / "run"), tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
     return tmp_path / "run"
 
 
@@ -82,7 +82,7 @@ def test_a_run_of_random_weights_has_no_losses(
 ) -> None:
     monkeypatch.setattr(figures, "data_of", lambda config: tiny.dataset())
     config = tiny.config(tmp_path / "run", method="random")
-    train(config, tiny.dataset(), tiny.SINGLE, quiet=True)
+    train(config, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
     said: list[str] = []
     paths = draw_figures(tmp_path / "run", say=said.append)
     assert [path.name for path in paths] == ["preferred_patches.png", "tsne.png"]
@@ -105,8 +105,10 @@ def test_curves_of_a_table_are_its_means() -> None:
     assert trained.layers == [1, 2, 3, 4, 5, 6]
     assert trained.accuracy == [15, 25, 35, 45, 55, 65]
     assert trained.low == [1.0] * 6
-    assert pixel_accuracy(table(), "fast") == 33
-    assert pixel_accuracy(table(), "paper") is None
+    raw = table().raw("fast")
+    assert raw is not None
+    assert (raw[0], raw[1].accuracy) == ("raw pixels", 33)
+    assert table().raw("paper") is None
 
 
 def test_metrics_are_read_by_column(tmp_path: Path) -> None:

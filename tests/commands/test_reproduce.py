@@ -95,9 +95,9 @@ SMALL: list[Protocol] = [
     Multiplexing(dt=1.0, neurons=10, duration=100, population=50, switching=500),
     PayeurPairing(synapses=3, duration=5000),
     Pairing(cells=2, pairings=1, window=20),
-    DendriticPredictionLearning(neurons=2, repetitions=20, dt=0.4, pattern=50),
+    DendriticPredictionLearning(neurons=2, repetitions=20, dt=0.25, pattern=50),
     ScoreCalibration(units=8, repeats=10, window=50),
-    SurpriseGate(units=8, repeats=10),
+    SurpriseGate(units=8, repeats=20),
 ]
 
 

@@ -131,7 +131,7 @@ def test_a_package_that_is_not_installed_is_named(home, tmp_path, capsys, monkey
 def test_interrupted_in_mid_window_and_resumed(home, tmp_path, capsys, monkeypatch) -> None:
     """The 70th of 50 steps a window: exit status of an interrupt, then the end of an uninterrupted run."""
     run = ["stream", "--data", "events", "--source", str(home / "events"), "--window", "100"]
-    run += [*STEPPED, *OPTIONS, "--out"]
+    run += ["--engine", "torch", *STEPPED, *OPTIONS, "--out"]
     assert main([*run, str(tmp_path / "whole")]) == 0
     advance, calls = StreamSession.advance, iter(range(1, 10**6))
 

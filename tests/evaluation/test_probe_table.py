@@ -62,7 +62,7 @@ def test_text_has_layers_pixels_and_the_papers_numbers() -> None:
     table.extend([row(1, 40), row(2, 51.25), row(1, 33, "random"), row(0, 20.5, "pixels")])
     text = table.text({"CLAPP-s": 75.0})
     lines = text.splitlines()
-    assert "100 test images" in lines[0]
+    assert "100 test samples" in lines[0]
     assert lines[1].split() == ["layer", "1", "layer", "2"]
     assert lines[2].split()[0] == "trained"
     assert "51.2" in lines[2]

@@ -28,9 +28,10 @@ def some(count: int) -> DigitSet:
     return DigitSet(digits.images[:count], digits.labels[:count])
 
 
-def test_rates_are_those_of_the_layers() -> None:
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_rates_are_those_of_the_layers(engine) -> None:
     net, indices = network(Rate(), 1.0), torch.tensor([3, 1, 3])
-    x, one, two = glance_features(net, some(5), indices, 0, "a")
+    x, one, two = glance_features(net, some(5), indices, 0, "a", engine=engine)
     assert [v.shape[1] for v in (x, one, two)] == [64, 12, 7]
     area = net.area(0)
     torch.testing.assert_close(one, torch.relu(F.linear(x, area.weight, area.bias)))
@@ -38,17 +39,20 @@ def test_rates_are_those_of_the_layers() -> None:
     torch.testing.assert_close(two, torch.relu(F.linear(one, area.weight, area.bias)))
 
 
+@pytest.mark.parametrize("engine", ["torch", "native"])
 @pytest.mark.parametrize("drawn", [False, True])
-def test_features_are_counts_that_depend_on_neither_batch_nor_predictions(drawn: bool) -> None:
+def test_features_are_counts_that_depend_on_neither_batch_nor_predictions(
+    drawn: bool, engine
+) -> None:
     net, indices = network(EventBurst(), 40.0), torch.arange(6)
-    first = glance_features(net, some(6), indices, 0, "a", drawn=drawn)
+    first = glance_features(net, some(6), indices, 0, "a", drawn=drawn, engine=engine)
     events = first[1] * 20 * 0.04 * 2
     assert torch.allclose(events, events.round(), atol=1e-4), "events of an ON and an OFF neuron"
     with torch.no_grad():
         net.area(0).W_pred.mul_(-9)
-    again = glance_features(net, some(6), indices, 0, "a", drawn=drawn, batch=2)
+    again = glance_features(net, some(6), indices, 0, "a", drawn=drawn, batch=2, engine=engine)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    other = glance_features(net, some(6), indices, 1, "a", drawn=drawn)
+    other = glance_features(net, some(6), indices, 1, "a", drawn=drawn, engine=engine)
     assert not torch.equal(first[0], other[0])
 
 

@@ -35,9 +35,37 @@ def test_one_area(tmp_path: Path) -> None:
     picture = tmp_path / "images" / "one_area.png"
     printed = run("examples/one_area.py", "--out", picture)
     assert [line.split("gamma = ")[1][:2] for line in printed.splitlines()[:3]] == [
-        "+1",
+        "-1",
         "+1",
         "-1",
     ]
     with Image.open(picture) as image:
         assert image.size == (1440, 1230)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("bac_firing", "--dt", "-1"), "dt"),
+        (("bac_firing", "--out", "FILE"), "is a file, but a folder is needed"),
+        (("one_area", "--out", "FOLDER"), "is a folder, but a file name is needed"),
+        (("spiking_stream", "--windows", "-5"), "windows"),
+        (("spiking_stream", "--out", "FILE"), "is a file, but a folder is needed"),
+        (("stl10_rate", "--method", "foo"), "Unknown method 'foo'"),
+        (("stl10_rate", "--data", "nosuch"), "no data: 'nosuch'"),
+        (("export_nir", "--out", "FILE"), "FILE"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    (tmp_path / "FILE").write_text("mine")
+    (tmp_path / "FOLDER").mkdir()
+    name, *options = arguments
+    places = [str(tmp_path / each) if each.isupper() else each for each in options]
+    done = subprocess.run(
+        [sys.executable, f"examples/{name}.py", *places],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "FILE").read_text() == "mine"

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Flatten, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, SumPool
 
 
 def every_layer() -> Network:

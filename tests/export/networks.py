@@ -7,7 +7,8 @@ from types import FrameType
 
 import numpy as np
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Flatten, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, SumPool
 
 
 def dense(beta: float = 0.9, recurrent: bool = False, seed: int = 0) -> Network:

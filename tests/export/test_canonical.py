@@ -5,16 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import (
-    LIF,
-    Conv2d,
-    Dense,
-    Flatten,
-    Layer,
-    Network,
-    SumPool,
-    same_network,
-)
+from clapp_snn.export.canonical import Network, same_network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, Layer, SumPool
 from tests.export.networks import conv, dense
 
 
@@ -118,3 +110,9 @@ def test_weights_are_copies_that_nobody_can_change() -> None:
     assert (layer.weight == 1).all()
     with pytest.raises(ValueError, match="read-only"):
         layer.weight[0, 0] = 2
+
+
+@pytest.mark.parametrize("side", [float("nan"), float("inf"), 2.5, 0])
+def test_shapes_are_whole_numbers(side: float) -> None:
+    with pytest.raises(ValueError, match="needs whole numbers"):
+        LIF((4, side))  # type: ignore[arg-type]

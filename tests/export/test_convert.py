@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import Conv2d, Dense, SumPool
+from clapp_snn.export.canonical_layers import Conv2d, Dense, SumPool
 from clapp_snn.export.convert import Conversion, Converted, convert
 from clapp_snn.export.input_code import encode
 from clapp_snn.export.interpreter import run

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense
 from clapp_snn.export.interpreter import correlate, run, trace
 from tests.export.networks import conv, dense, spikes
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import Conv2d
+from clapp_snn.export.canonical_layers import Conv2d
 from clapp_snn.export.loihi2.layers import (
     IntegerConv,
     IntegerDense,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Flatten, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, SumPool
 from clapp_snn.export.interpreter import run
 from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.loihi2.layers import IntegerConv, IntegerDense, IntegerLIF

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense
 from clapp_snn.export.interpreter import run
 from clapp_snn.export.metrics import energy_of, workload
 from clapp_snn.export.page import Page, Section, Table, html, markdown

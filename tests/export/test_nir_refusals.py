@@ -103,3 +103,33 @@ def test_two_outputs_are_not_run(run: Callable[[nir.NIRGraph, np.ndarray], objec
 def test_unknown_simulator() -> None:
     with pytest.raises(ValueError, match="snntorch, norse"):
         simulate(encoder_graph(dense()), np.zeros((2, 1, 12), bool), "other")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("dt", "soon", "'dt' in the metadata of the graph is no number"),
+        ("dt", np.ones(3), "'dt' in the metadata of the graph is no number"),
+        ("dt_ms", [1.0, 2.0], "'dt_ms' in the metadata of the graph is no number"),
+        ("network", "[" * 100_000, "are not JSON"),
+        ("network", "[1]", "must be a JSON object"),
+    ],
+    ids=["text", "several", "list", "deep", "no object"],
+)
+def test_metadata(entry: str, value: object, message: str) -> None:
+    graph = encoder_graph(dense())
+    graph.metadata[entry] = value
+    with pytest.raises(ValueError, match=message):
+        network_of(graph)
+
+
+def test_a_sub_graph_that_multiplies_edges() -> None:
+    """400 ways in times 400 out are 160 000 edges for each that leads through."""
+    ways = 400
+    units = {f"unit_{k}": nir.Scale(np.ones(8)) for k in range(ways)}
+    ports = {"in": nir.Input(np.array([8])), "out": nir.Output(np.array([8]))}
+    edges = [pair for name in units for pair in (("in", name), (name, "out"))]
+    inner = nir.NIRGraph({**ports, **units}, edges, type_check=False)
+    graph = with_node("inner", inner, ("lif_1", "inner"), ("inner", "output"))
+    with pytest.raises(ValueError, match="'inner' would add more than 100000 edges"):
+        network_of(graph)

@@ -9,7 +9,8 @@ import nir
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Network, same_network
+from clapp_snn.export.canonical import Network, same_network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense
 from clapp_snn.export.interpreter import run
 from clapp_snn.export.nir_encoder import encoder_graph
 from clapp_snn.export.nir_file import read_graph, write_graph

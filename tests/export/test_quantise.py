@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 
 from clapp_snn.circuit.stream_area import StreamArea
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, SumPool
 from clapp_snn.export.quantise import largest_level, quantise, quantised_network, round_to
 from clapp_snn.export.quantised_learning import Grid
 from clapp_snn.neurons.rate import Rate

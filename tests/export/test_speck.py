@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Flatten, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, SumPool
 from clapp_snn.export.common_scale import HIGHEST, LOWEST
 from clapp_snn.export.interpreter import run
 from clapp_snn.export.learning import Learning

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import LIF, Conv2d, Dense, Flatten, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, SumPool
 from clapp_snn.export.interpreter import run
 from clapp_snn.export.learning import Learning
 from clapp_snn.export.target import exceeded

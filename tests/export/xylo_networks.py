@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from clapp_snn.export.canonical import LIF, Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Dense
 
 
 def layered(gain: float = 1.0, recurrent: bool = True) -> Network:

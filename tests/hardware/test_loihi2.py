@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import LIF, Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Dense
 from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.loihi2.learning_area import LoihiArea
 from clapp_snn.export.loihi2.learning_export import area_settings

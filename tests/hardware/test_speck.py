@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clapp_snn.export.canonical import LIF, Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import LIF, Dense
 from clapp_snn.export.speck.network import SpeckNetwork
 from clapp_snn.export.speck.target import Speck
 from tests.export.speck_networks import every_layer

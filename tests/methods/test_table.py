@@ -27,7 +27,7 @@ def parameters(method: str) -> int:
 
 
 def test_every_row_is_there_with_the_papers_number() -> None:
-    assert {name: method.stl10 for name, method in METHODS.items()} == PUBLISHED
+    assert {name: method.reported for name, method in METHODS.items()} == PUBLISHED
     assert all(method.name == name for name, method in METHODS.items())
 
 

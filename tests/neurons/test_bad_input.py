@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import torch
 
+from clapp_snn.circuit.stream_area import StreamArea
+from clapp_snn.neurons.adex import AdEx, AdExParameters
+from clapp_snn.neurons.bursts import label_spike_times
 from clapp_snn.neurons.dendritic_prediction import (
     DendriticPredictionParameters,
     InputTraces,
@@ -48,6 +51,31 @@ def test_shapes_that_do_not_fit(neuron: Neuron[Any]) -> None:
         ValueError, match=r"soma drive \(3,\) and the apical drive \(4,\) do not fit"
     ):
         neuron(Inputs(torch.zeros(3), torch.zeros(4)), source=Streams.from_seed(0))
+
+
+@named
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_precisions_that_are_too_coarse(neuron: Neuron[Any], dtype: torch.dtype) -> None:
+    drive = torch.zeros(3, dtype=dtype)
+    with pytest.raises(ValueError, match="soma drive must be float32 or float64, not"):
+        neuron(Inputs(drive, drive), source=Streams.from_seed(0))
+
+
+@pytest.mark.parametrize("dt", ["1", None, float("nan")])
+def test_time_steps_that_are_no_numbers(dt: Any) -> None:
+    with pytest.raises(ValueError, match="dt must be a positive number of milliseconds, not"):
+        StrictBurst(dt=dt)
+
+
+def test_a_class_is_no_neuron() -> None:
+    with pytest.raises(ValueError, match=r"Pass a neuron, EventBurst\(\), not its class"):
+        StreamArea(4, 3, EventBurst)  # type: ignore[arg-type]
+
+
+def test_spike_times_that_are_no_numbers() -> None:
+    for times in (["a"], [None, 1.0], "abc"):
+        with pytest.raises(ValueError, match="finite numbers in strictly ascending order"):
+            label_spike_times(times)  # type: ignore[arg-type]
 
 
 @named
@@ -151,6 +179,8 @@ def test_a_refractory_time_shorter_than_a_step() -> None:
         (lambda: NaudSprekeler(NaudSprekelerParameters(t_ref=3.3), 0.2), r"3\.3 ms .* dt = 0\.2"),
         (lambda: StrictBurst(StrictBurstParameters(t_ref=20.5)), r"20\.5 ms .* dt = 1 ms"),
         (lambda: EventBurst(EventBurstParameters(t_ref=2.5)), r"2\.5 ms .* dt = 1 ms"),
+        (lambda: UrbanczikSenn(dt=0.4), r"3 ms .* dt = 0\.4 ms"),
+        (lambda: AdEx(AdExParameters(t_ref=1.0), dt=0.3), r"1 ms .* dt = 0\.3 ms"),
         (lambda: fano_factor(torch.ones(1), 0.3, 1.0), r"1 ms .* dt = 0\.3 ms"),
         (lambda: event_rate(torch.ones(1), EventBurstParameters(t_ref=1.0), 0.3), "1 ms .* dt"),
     ],

@@ -210,6 +210,7 @@ def test_unknown_style_of_table() -> None:
     [
         ("{", "not parameters in JSON"),
         ("[]", "Expected parameters of Toy, found 'list'"),
+        ('{"foo": 1}', "Expected parameters of Toy, found no name of a model"),
         ('{"model": "Other"}', "Expected parameters of Toy, found 'Other'"),
         ('{"model": "Toy", "values": {}}', "need the objects 'values' and 'units'"),
         (

@@ -57,7 +57,7 @@ def test_fixed_points_are_those_of_nest() -> None:
 
 def test_relaxation_is_exact() -> None:
     """Dendrite e^(-t / 10 ms) and soma e^(-t / 0.476 ms) towards steady states, at any time step."""
-    for dt in (0.1, 0.25, 0.4):
+    for dt in (0.1, 0.2, 0.25):
         neuron = UrbanczikSenn(dt=dt)
         steps = round(4 / dt)
         still = UrbanczikSennState(

@@ -51,7 +51,15 @@ def test_critical_frequency() -> None:
     assert critical_frequency(measured) == pytest.approx(85, abs=5)
     never = measured._replace(above=torch.zeros_like(measured.above))
     assert critical_frequency(never) != critical_frequency(never)
-    assert not any(finding.ok for finding in protocol.findings(never)[:2])
+    ok = {finding.name: finding.ok for finding in protocol.findings(never)}
+    assert not ok["critical frequency"]
+    assert not ok["dendrite above E_d at 90 Hz"]
+    # Every range can be left: a cell that always answered, with a plateau of 50 ms.
+    always = measured._replace(above=torch.full_like(measured.above, 50.0))
+    failed = [finding.name for finding in protocol.findings(always) if not finding.ok]
+    assert {"critical frequency", "dendrite above E_d at 80 Hz", "dendrite above E_d at 90 Hz"} <= {
+        *failed
+    }
 
 
 def test_reference_grid_is_whole() -> None:

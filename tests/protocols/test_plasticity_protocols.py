@@ -4,17 +4,22 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from clapp_snn.neurons.event_burst import EventBurst, EventBurstState
+from clapp_snn.neurons.interface import Outputs
+from clapp_snn.protocols import pairing
 from clapp_snn.protocols.dendritic_prediction_learning import (
     CORRELATION_FIRST,
     CORRELATION_LAST,
     DISTANCE_FIRST,
     DISTANCE_LAST,
     DendriticPredictionLearning,
+    Reference,
     fit,
 )
 from clapp_snn.protocols.pairing import ACTIVE, CONDITIONS, STRENGTHS, Pairing
@@ -88,6 +93,27 @@ def test_pairing_in_spikes_has_the_same_directions() -> None:
     assert [finding.name for finding in findings if not finding.ok] == []
 
 
+class NeverBursts(EventBurst):
+    """A mutant: its events never become bursts."""
+
+    def step(self, *arguments: Any) -> tuple[Outputs, EventBurstState]:
+        outputs, state = super().step(*arguments)
+        return outputs._replace(burst=torch.zeros_like(outputs.burst)), state
+
+
+def test_only_the_code_of_bursts_needs_bursts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a burst the synapses of code "bursts" never change; the other codes go on as before."""
+    monkeypatch.setattr(pairing, "EventBurst", NeverBursts)
+    protocol = Pairing(cells=4, pairings=8)
+    measured = protocol.measure(seed=2)
+    assert float(measured.change["bursts"]["paired"].abs().max()) == 0
+    failed = {finding.name for finding in protocol.findings(measured) if not finding.ok}
+    assert failed == {
+        "bursts: active synapses potentiated, paired",
+        "bursts: active synapses depressed, paired, after a saccade",
+    }
+
+
 def test_an_area_that_never_reads_its_dendrite_is_out_of_range() -> None:
     protocol = Pairing(cells=2, pairings=1, window=20, apical=0.0)
     failed = [f.name for f in protocol.findings(protocol.measure()) if not f.ok]
@@ -96,7 +122,7 @@ def test_an_area_that_never_reads_its_dendrite_is_out_of_range() -> None:
 
 
 def test_the_dendrite_learns_to_predict_the_soma() -> None:
-    protocol = DendriticPredictionLearning(neurons=4, repetitions=20, dt=0.4, pattern=80)
+    protocol = DendriticPredictionLearning(neurons=4, repetitions=20, dt=0.25, pattern=80)
     measured = protocol.measure(seed=0)
     correlation, distance = measured.each
     assert correlation.shape == distance.shape == (20, 4)
@@ -133,20 +159,30 @@ def test_fit_is_correlation_and_distance() -> None:
         assert float(distance[neuron]) == pytest.approx(rms)
 
 
-def test_ranges_are_those_of_the_recorded_runs_of_nest() -> None:
-    """The references in the protocol are the golden file; ours before teaching was filtered leaves them."""
-    runs = json.loads((GOLDEN / "nest_urbanczik.json").read_text("utf-8"))["urbanczik_learning"]
+def test_references_are_the_recorded_neurons_of_nest() -> None:
+    found = json.loads((GOLDEN / "nest_urbanczik_neurons.json").read_text("utf-8"))
     for key, reference in (
-        ("corr_first10", CORRELATION_FIRST),
-        ("corr_last10", CORRELATION_LAST),
-        ("rms_Vw_minus_U_first10", DISTANCE_FIRST),
-        ("rms_last10", DISTANCE_LAST),
+        ("correlation_first", CORRELATION_FIRST),
+        ("correlation_last", CORRELATION_LAST),
+        ("distance_first", DISTANCE_FIRST),
+        ("distance_last", DISTANCE_LAST),
     ):
-        assert reference.runs == pytest.approx([run[key] for run in runs], abs=1e-3)
-    twelve = torch.ones(12)
-    assert not DISTANCE_FIRST.finding("x", 3.93 * twelve, "mV").ok
-    assert DISTANCE_FIRST.finding("x", 3.5 * twelve, "mV").ok
-    assert not CORRELATION_LAST.finding("x", 0.92 * twelve, "").ok
+        values = np.array(found[key])
+        assert reference == pytest.approx((values.mean(), values.std(ddof=1), 12), abs=1e-4)
+
+
+def test_the_range_is_made_of_both_spreads() -> None:
+    """4.5 standard errors of the difference of two averages (Welch), by hand."""
+    reference = Reference(2.0, 0.3, 9)
+    ours = torch.tensor([1.9, 2.3, 2.1, 2.5], dtype=torch.float64)
+    finding = reference.finding("x", ours, "mV")
+    error = math.sqrt(np.var([1.9, 2.3, 2.1, 2.5], ddof=1) / 4 + 0.3**2 / 9)
+    assert (finding.low, finding.high) == pytest.approx((2 - 4.5 * error, 2 + 4.5 * error))
+    assert finding.measured == pytest.approx(2.2)
+    assert finding.ok
+    # A dendrite that learns nothing stays about as far off as in its first repetitions.
+    wrong = 3.93 + 0.26 * torch.linspace(-1.5, 1.5, 12, dtype=torch.float64)
+    assert not DISTANCE_LAST.finding("x", wrong, "mV").ok
 
 
 @pytest.mark.slow

@@ -1,14 +1,18 @@
 """Scores and gate read from bursts, and one area at work, at small size."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from clapp_snn.neurons.event_burst import EventBurst
 from clapp_snn.neurons.rate import Rate
+from clapp_snn.neurons.strict_burst import StrictBurst
 from clapp_snn.protocols.one_area import GLANCES, OneArea
 from clapp_snn.protocols.score_calibration import SCORES, ScoreCalibration
 from clapp_snn.protocols.score_reading import expected, population, read_scores, reader
+from clapp_snn.protocols.surprise_gate import SCORES as GATE_SCORES
 from clapp_snn.protocols.surprise_gate import SurpriseGate
 
 
@@ -54,6 +58,16 @@ def test_calibration_small() -> None:
         assert (slope.high - slope.low) / 2 == pytest.approx(4.5 * error)
         assert not slope._replace(measured=slope.expected + 5 * error).ok
     assert findings["L3 single population: bias of the score"].measured > 0.3
+    # Between clockwork and Poisson events: p (1 - p) of p (1 - p) + p^2, averaged over units by hand.
+    spread = findings["L2 opponent: spread, measured over that of Poisson events"]
+    people = measured.people
+    how = reader(StrictBurst(), people, 200.0)
+    p = how.detector.burst_probability(people.zhat, torch.full((len(SCORES),), how.kappa))
+    least = (((people.z * p * (1 - p)).sum((0, 2)) / (people.z * p).sum((0, 2))).sqrt()).mean()
+    chance = 4.5 / math.sqrt(2 * 100 * len(SCORES))
+    assert spread.low == pytest.approx(float(least) * (1 - chance), rel=1e-4)
+    assert spread.high == pytest.approx(1 + chance)
+    assert not spread._replace(measured=0.65).ok
     assert len(protocol.records(measured)) == 4 * len(SCORES)
 
 
@@ -65,11 +79,9 @@ def test_gate_small() -> None:
         assert set(gate.saccade.unique().tolist()) <= {0.0, -1.0}
         # The pulse reads what the score says: 1 - y u_hat > 0.
         assert ((gate.u_hat < 1) == (gate.fixation == 1)).double().mean() > 0.999
-        for y in (1, -1):
-            # 4.5 standard errors of a share of 150, plus 0.03 for skew and ties.
-            law = gate.law(y)
-            error = 4.5 * (law * (1 - law) / 150).sqrt() + 0.03
-            assert ((gate.answered(y) - law).abs() <= error).all()
+    findings = protocol.findings(measured)
+    assert [finding.name for finding in findings if not finding.ok] == []
+    assert len(protocol.records(measured)) == 2 * 2 * len(GATE_SCORES)
 
 
 def test_one_area_goes_from_spikes_to_gamma() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clapp_snn.training.batches import Batches, Plan
 from tests.training import tiny
 
-PLAN = Plan(images=50, batch=8, group=4, rank=0, processes=1, seed=3)
+PLAN = Plan(samples=50, batch=8, group=4, rank=0, processes=1, seed=3)
 
 
 def test_an_epoch_shows_every_image_at_most_once_and_epochs_differ() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training import loop
 from clapp_snn.training.build import choose_engine
 from clapp_snn.training.config import from_mapping
@@ -23,9 +24,11 @@ def counts(run: Path) -> float:
 
 def test_score_histogram_goes_on_when_a_run_is_resumed(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train(tiny.config(whole, log_every=2), tiny.dataset(), tiny.SINGLE, quiet=True)
-    train(tiny.config(cut, log_every=2, steps=4), tiny.dataset(), tiny.SINGLE, quiet=True)
-    train(tiny.config(cut, log_every=2), tiny.dataset(), tiny.SINGLE, resume=True, quiet=True)
+    train(tiny.config(whole, log_every=2), tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    train(tiny.config(cut, log_every=2, steps=4), tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    train(
+        tiny.config(cut, log_every=2), tiny.dataset(), tiny.SINGLE, IMAGES, resume=True, quiet=True
+    )
     assert counts(whole) == counts(cut)
     # Three logged steps, six areas, 8 images x 105 cells x 17 pairs.
     assert counts(whole) == 3 * 6 * 8 * 105 * 17
@@ -34,7 +37,7 @@ def test_score_histogram_goes_on_when_a_run_is_resumed(tmp_path: Path) -> None:
 def test_time_local_scores_are_counted_once_per_image(tmp_path: Path) -> None:
     """A time-local image is a fixation or a saccade, never both."""
     config = tiny.config(tmp_path / "run", method="clapp", steps=4)
-    train(config, tiny.dataset(), tiny.SINGLE, quiet=True)
+    train(config, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
     assert counts(tmp_path / "run") == 6 * 8 * 105
 
 
@@ -49,19 +52,19 @@ def test_an_unbounded_loss_may_fall_but_not_rise(
     """Without the gate, 1 - u has no lower bound: far below -limit is learning, above it is divergence."""
     monkeypatch.setattr(loop, "DIVERGED", 2.5)
     config = tiny.config(tmp_path / "a", method="clapp-s-no-gamma", steps=40, learning_rate=0.05)
-    run = train(config, tiny.dataset(), tiny.SINGLE, quiet=True)
+    run = train(config, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
     last = (run.folder / "metrics.csv").read_text().split()[-1].split(",")
     assert min(float(value) for value in last[5:11]) < -2.5
     monkeypatch.setattr(loop, "DIVERGED", 1.0)
     with pytest.raises(loop.DivergenceError, match="Area 1 diverged at step 1"):
-        train(tiny.config(tmp_path / "b"), tiny.dataset(), tiny.SINGLE, quiet=True)
+        train(tiny.config(tmp_path / "b"), tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
 
 
 def test_a_run_does_not_go_backwards(tmp_path: Path) -> None:
-    train(tiny.config(tmp_path / "run"), tiny.dataset(), tiny.SINGLE, quiet=True)
+    train(tiny.config(tmp_path / "run"), tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
     fewer = tiny.config(tmp_path / "run", steps=5)
     with pytest.raises(ValueError, match="done 6 steps already, more than the 5"):
-        train(fewer, tiny.dataset(), tiny.SINGLE, resume=True, quiet=True)
+        train(fewer, tiny.dataset(), tiny.SINGLE, IMAGES, resume=True, quiet=True)
 
 
 def start_late(world: World, folder: Path) -> None:
@@ -69,7 +72,7 @@ def start_late(world: World, folder: Path) -> None:
         import time
 
         time.sleep(3)
-    train(tiny.config(folder / "run", steps=1), tiny.dataset(32), world, quiet=True)
+    train(tiny.config(folder / "run", steps=1), tiny.dataset(32), world, IMAGES, quiet=True)
 
 
 def test_a_slow_process_does_not_mistake_its_own_run_for_another(tmp_path: Path) -> None:

@@ -88,6 +88,6 @@ def test_a_decay_fixes_the_length_of_the_run() -> None:
 
 def test_paper_sharing_is_for_clapp() -> None:
     assert TrainConfig(method="clapp", sharing="paper").sharing == "paper"
-    assert TrainConfig(batch=8).images_in_group == 8
-    assert TrainConfig(batch=128).images_in_group == 32
+    assert TrainConfig(batch=8).samples_in_group == 8
+    assert TrainConfig(batch=128).samples_in_group == 32
     assert TrainConfig(data="stl10:a/b").folder() == Path("runs/clapp-s-b-w1-s2")

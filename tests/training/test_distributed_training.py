@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.distributed import World
 from clapp_snn.training.loop import train
@@ -17,7 +18,7 @@ METHODS = ("clapp", "clapp-s", "clapp-s-2", "supervised")
 def learn_together(world: World, folder: Path) -> None:
     for method in METHODS:
         config = tiny.config(folder / f"two-{method}", method=method, batch=8, group=4, steps=3)
-        train(config, tiny.dataset(32), world, quiet=True)
+        train(config, tiny.dataset(32), world, IMAGES, quiet=True)
 
 
 def test_two_processes_equal_one_with_the_same_global_batch(tmp_path: Path) -> None:
@@ -27,7 +28,7 @@ def test_two_processes_equal_one_with_the_same_global_batch(tmp_path: Path) -> N
         config = tiny.config(
             tmp_path / f"one-{method}", method=method, batch=16, group=4, steps=3, keep=9
         )
-        train(config, tiny.dataset(32), tiny.SINGLE, quiet=True)
+        train(config, tiny.dataset(32), tiny.SINGLE, IMAGES, quiet=True)
         one = load_checkpoint(tmp_path / f"one-{method}")
         two = load_checkpoint(tmp_path / f"two-{method}")
         start = load_checkpoint(tmp_path / f"one-{method}" / "checkpoints" / "step_00000000")
@@ -50,4 +51,4 @@ def test_a_run_of_two_processes_does_not_resume_with_one(tmp_path: Path) -> None
     in_two_processes(tmp_path, learn_together)
     config = tiny.config(tmp_path / "two-clapp", method="clapp", batch=8, group=4, steps=4)
     with pytest.raises(ValueError, match=r"made by 2 process\(es\), this is 1"):
-        train(config, tiny.dataset(32), tiny.SINGLE, resume=True, quiet=True)
+        train(config, tiny.dataset(32), tiny.SINGLE, IMAGES, resume=True, quiet=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clapp_snn.circuit.hierarchy import Hierarchy
 from clapp_snn.methods import METHODS
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.build import build_hierarchy
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
@@ -20,7 +21,7 @@ from tests.training import tiny
 def run_two_steps(run: Path, method: str, **changes: object) -> tuple[dict[str, Tensor], ...]:
     """Weights before and after a run, and its metrics checked on the way."""
     config = tiny.config(run, method=method, steps=2, log_every=1, engine="auto", **changes)
-    result = train(config, tiny.dataset(), tiny.SINGLE, quiet=True)
+    result = train(config, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
     learns = METHODS[method].task != "none"
     assert (result.step, result.total) == ((2, 2) if learns else (0, 0))
     modules = range(1, len(METHODS[method].splits) + 1)

@@ -28,12 +28,12 @@ def text(console: Console) -> str:
 def test_speed_and_time_left_at_a_constant_pace() -> None:
     clock = Clock()
     progress = TrainingProgress(1000, start=100, quiet=True, clock=clock)
-    assert progress.images_per_second == 0
+    assert progress.samples_per_second == 0
     assert progress.seconds_left == float("inf")
     for step in range(101, 201):
         clock.now += 0.5
         progress.update(step, 16, [1.0], [0.5])
-    assert progress.images_per_second == pytest.approx(32)
+    assert progress.samples_per_second == pytest.approx(32)
     assert progress.seconds_left == pytest.approx(800 * 0.5)
 
 
@@ -43,7 +43,7 @@ def test_speed_follows_a_change_within_a_minute() -> None:
     for step in range(1, 1001):
         clock.now += 1.0 if step <= 900 else 2.0
         progress.update(step, 10, [], [])
-    assert 5.0 < progress.images_per_second < 5.1
+    assert 5.0 < progress.samples_per_second < 5.1
 
 
 def test_a_log_file_gets_one_line_an_interval_and_a_last_one() -> None:

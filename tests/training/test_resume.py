@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from clapp_snn import native
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.loop import train
 from tests.training import tiny
@@ -51,11 +52,13 @@ def test_resume_is_exact(tmp_path: Path, method: str, engine: str, stop: int) ->
     data = tiny.dataset()
     options = {"method": method, "engine": engine, "sharing": "code"}
     whole = tiny.config(tmp_path / "whole", **options)
-    train(whole, data, tiny.SINGLE, quiet=True)
+    train(whole, data, tiny.SINGLE, IMAGES, quiet=True)
     # The first session is a run whose end is moved later: steps may change on resume.
-    train(tiny.config(tmp_path / "cut", steps=stop, **options), data, tiny.SINGLE, quiet=True)
+    train(
+        tiny.config(tmp_path / "cut", steps=stop, **options), data, tiny.SINGLE, IMAGES, quiet=True
+    )
     result = train(
-        tiny.config(tmp_path / "cut", **options), data, tiny.SINGLE, resume=True, quiet=True
+        tiny.config(tmp_path / "cut", **options), data, tiny.SINGLE, IMAGES, resume=True, quiet=True
     )
     assert result.step == result.total == 6
     if stop % whole.log_every:

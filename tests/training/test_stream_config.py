@@ -1,5 +1,6 @@
 """The record of a run on a stream: written, read, compared, refused."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def test_a_run_resumes_with_its_own_configuration_only() -> None:
         ({"p_saccade": 1.5}, "p_saccade"),
         ({"tau_basal": -1.0}, "tau_basal"),
         ({"neuron": "lif"}, "cannot be drawn"),
+        ({"tau_eligibility": 0.0, "simulation": "stepped"}, "tau_eligibility must be positive"),
+        ({"tau_eligibility": 50.0}, "simulation='stepped'"),
+        ({"tau_eligibility": 50.0, "neuron": "rate"}, "one step"),
+        ({"post_factor": "burst", "neuron": "rate"}, "no bursts"),
         ({"data": "events"}, "'events' needs a source"),
         ({"source": Path("x")}, "embedded and take no source"),
         ({"fold": 0}, "only events and sounds have folds"),
@@ -69,6 +74,16 @@ def test_a_run_resumes_with_its_own_configuration_only() -> None:
 def test_impossible_records_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StreamConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("neuron", "event-burst"), ("engine", "gpu"), ("data", "Digits"), ("rule", "lion")],
+)
+def test_unknown_names_are_refused(field: str, value: str) -> None:
+    """They would otherwise be taken for the last kind that there is."""
+    with pytest.raises(ValueError, match=f"{field} is one of .*, not '{value}'"):
+        StreamConfig(**{field: value})  # type: ignore[arg-type]
 
 
 def test_networks_of_all_neurons_start_from_the_same_weights() -> None:
@@ -138,3 +153,15 @@ def test_folders_of_folds_differ() -> None:
     base = StreamConfig(data="sounds", source=Path("x"), fold=1)
     assert base.folder() == Path("runs/stream-sounds-event_burst-f1-s0")
     assert replace(base, fold=None).folder() == Path("runs/stream-sounds-event_burst-s0")
+
+
+def test_plasticity_options_reach_every_area() -> None:
+    config = StreamConfig(
+        units=(5, 4), window=50.0, simulation="stepped", post_factor="burst", tau_eligibility=20.0
+    )
+    network, plain = build_network(config), build_network(StreamConfig(units=(5, 4)))
+    for index in range(2):
+        area = network.area(index)
+        assert (area.post_factor, area.by_bursts) == ("burst", True)
+        assert area.decay == pytest.approx(math.exp(-1 / 20))
+        assert (plain.area(index).post_factor, plain.area(index).decay) == ("drive", 1)

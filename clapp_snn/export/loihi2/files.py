@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from clapp_snn.export.canonical import SumPool
+from clapp_snn.export.canonical_layers import SumPool
 from clapp_snn.export.interpreter import reshape
 from clapp_snn.export.loihi2.layers import IntegerConv
 from clapp_snn.export.loihi2.network import IntegerStage, LoihiNetwork

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from clapp_snn.export.canonical import Conv2d
+from clapp_snn.export.canonical_layers import Conv2d
 from clapp_snn.export.interpreter import correlate
 from clapp_snn.export.loihi2.arithmetic import (
     ALIGNMENT,

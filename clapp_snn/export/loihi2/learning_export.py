@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from clapp_snn.export.canonical import Dense, Network
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import Dense
 from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.loihi2.arithmetic import ALIGNMENT, WEIGHT_BITS
 from clapp_snn.export.loihi2.files import save_arrays

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clapp_snn.export.canonical import Conv2d, Dense, Network, Reshaping, Stage, SumPool
+from clapp_snn.export.canonical import Network, Stage
+from clapp_snn.export.canonical_layers import Conv2d, Dense, Reshaping, SumPool
 from clapp_snn.export.interpreter import Input, Spikes, as_input, reshape
 from clapp_snn.export.loihi2.arithmetic import (
     ALIGNMENT,

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
-from clapp_snn.export.canonical import Conv2d, Network, Stage, SumPool
+from clapp_snn.export.canonical import Network, Stage
+from clapp_snn.export.canonical_layers import Conv2d, SumPool
 from clapp_snn.export.loihi2.network import fan_in
 
 CORES = 128

@@ -85,7 +85,13 @@ class Loihi2:
         """8-bit weights with a scale searched for each layer; `samples` are not needed."""
         return LoihiNetwork(network)
 
-    def write(self, folder: Path, network: Network, learning: Learning | None) -> list[Path]:
+    def write(
+        self,
+        folder: Path,
+        network: Network,
+        learning: Learning | None,
+        samples: Input | None = None,
+    ) -> list[Path]:
         """network.npz, network.json and run_lava.py; with learning, learning.npz and learning.json.
 
         Raises ValueError for learning that the chip cannot do: convolutional or recurrent layers, windows of

@@ -6,7 +6,8 @@ A dense layer is a convolution whose kernel covers its whole map, or one of 1 x 
 import math
 from dataclasses import dataclass
 
-from clapp_snn.export.canonical import LIF, Conv2d, Flatten, Network, Shape, Stage, SumPool
+from clapp_snn.export.canonical import Network, Stage
+from clapp_snn.export.canonical_layers import LIF, Conv2d, Flatten, Shape, SumPool
 
 STRIDES = (1, 2, 4, 8)
 POOLS = (1, 2, 4)

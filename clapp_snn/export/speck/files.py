@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clapp_snn.export.canonical import Shape
+from clapp_snn.export.canonical_layers import Shape
 from clapp_snn.export.common_scale import LOWEST
 from clapp_snn.export.speck.network import IntegerCore, SpeckNetwork
 from clapp_snn.export.target import Placement

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from clapp_snn.export.canonical import Conv2d, Network, SumPool
+from clapp_snn.export.canonical import Network
+from clapp_snn.export.canonical_layers import Conv2d, SumPool
 from clapp_snn.export.common_scale import (
     HIGHEST,
     LOWEST,

@@ -11,7 +11,7 @@ A stage needs a core to itself that has room for both.
 
 from typing import NamedTuple
 
-from clapp_snn.export.canonical import Conv2d
+from clapp_snn.export.canonical_layers import Conv2d
 from clapp_snn.export.speck.cores import CoreStage
 
 KIBI = 1024

@@ -76,7 +76,13 @@ class Speck:
         """8-bit weights and biases, one scale a layer; `samples` are not needed."""
         return SpeckNetwork(network)
 
-    def write(self, folder: Path, network: Network, learning: Learning | None) -> list[Path]:
+    def write(
+        self,
+        folder: Path,
+        network: Network,
+        learning: Learning | None,
+        samples: Input | None = None,
+    ) -> list[Path]:
         """network.npz and network.json.
 
         Raises ValueError for learning, which the chip cannot do, and for a network that does not fit.

@@ -15,7 +15,8 @@ import math
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clapp_snn.export.canonical import LIF, Dense, Flatten, Network, Stage
+from clapp_snn.export.canonical import Network, Stage
+from clapp_snn.export.canonical_layers import LIF, Dense, Flatten
 from clapp_snn.export.common_scale import HIGHEST, WEIGHT_BITS, common_scale
 from clapp_snn.export.quantise import largest_level, round_to
 from clapp_snn.export.xylo.simulation import Chip, Neurons

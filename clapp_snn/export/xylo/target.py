@@ -75,7 +75,13 @@ class Xylo:
         """8-bit weights and biases with a scale searched for each layer; `samples` are not needed."""
         return XyloNetwork(network)
 
-    def write(self, folder: Path, network: Network, learning: Learning | None) -> list[Path]:
+    def write(
+        self,
+        folder: Path,
+        network: Network,
+        learning: Learning | None,
+        samples: Input | None = None,
+    ) -> list[Path]:
         """network.npz and network.json.
 
         Raises ValueError for learning, which the chip cannot do, and for a network that does not fit.

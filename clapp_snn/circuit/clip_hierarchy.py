@@ -1,0 +1,171 @@
+"""A stack of areas on clips: each learns from its own activity as soon as it has responded."""
+
+import math
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from clapp_snn.circuit import clip_backprop
+from clapp_snn.circuit.connections import LateralConnections
+from clapp_snn.circuit.network import AreaUpdate, ModuleLoss, Network, SaccadeStream
+from clapp_snn.encoders.video import VideoEncoder
+from clapp_snn.functional.clip_contrast import area_signals, context_times, pair_view
+from clapp_snn.functional.clip_convolution import update
+from clapp_snn.methods.record import Method
+from clapp_snn.randomness import generator
+
+
+class ClipArea(LateralConnections):
+    """W_pred of the prediction steps; W_retro is its transpose, as in the published video code."""
+
+    def __init__(self, channels: int, steps: int) -> None:
+        super().__init__(channels, channels, own_retro=False, steps=(steps,))
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw W_pred from N(0, 2 / channels)."""
+        with torch.no_grad():
+            self.W_pred.normal_(0, math.sqrt(2 / self.W_pred.shape[-2]), generator=generator)
+
+
+class ClipHierarchy(Network):
+    """A video encoder and one head for each module of a method.
+
+    Args:
+        encoder: the convolutional blocks.
+        method: the row of the table of video methods to run.
+        frames, side: length of the clips and side of their square frames, in pixels.
+        classes: number of classes, for supervised methods.
+
+    Attributes:
+        encoder: as given.
+        areas: a `ClipArea` for each module (contrastive methods), else empty.
+        classifiers: for each module (supervised methods) a linear read-out of its time-averaged output at
+            every place, else empty.
+
+    Raises ValueError if the method has another number of layers, or for clips too short or too small.
+    """
+
+    grid = 1
+
+    def __init__(
+        self, encoder: VideoEncoder, method: Method, frames: int, side: int, classes: int = 101
+    ) -> None:
+        super().__init__()
+        if sum(method.splits) != len(encoder.channels):
+            raise ValueError(
+                f"Method {method.name!r} splits {sum(method.splits)} layers, but the encoder has "
+                f"{len(encoder.channels)}."
+            )
+        self.encoder = encoder
+        self.method = method
+        self.areas = nn.ModuleList()
+        self.classifiers = nn.ModuleList()
+        shapes = encoder.architecture.shapes(frames, side)
+        for top in method.tops:
+            channels, times, row, col = shapes[top]
+            if method.objective is not None:
+                context_times(times, method.objective)
+                self.areas.append(ClipArea(channels, len(method.objective.distances)))
+            elif method.task == "supervised":
+                self.classifiers.append(nn.Linear(channels * row * col, classes))
+
+    def area(self, index: int) -> ClipArea:
+        """Area of module `index`, counted from 0."""
+        return cast(ClipArea, self.areas[index])
+
+    def classify(
+        self, index: int, z: Float[Tensor, "clip time row col channel"]
+    ) -> Float[Tensor, "clip class"]:
+        """Class scores of a supervised module from the time average of its output."""
+        logits: Tensor = self.classifiers[index](z.mean(1).flatten(1))
+        return logits
+
+    def reset_parameters(self, seed: int) -> None:
+        """Draw all weights from streams named by the master seed.
+
+        The encoder's stream does not depend on the method, so all methods start from one encoder.
+        """
+        self.encoder.reset_parameters(generator(seed, "init", "encoder"))
+        for index in range(len(self.areas)):
+            self.area(index).reset_parameters(generator(seed, "init", "area", index))
+        for index, classifier in enumerate(self.classifiers):
+            linear = cast(nn.Linear, classifier)
+            stream = generator(seed, "init", "classifier", index)
+            bound = linear.in_features**-0.5
+            with torch.no_grad():
+                linear.weight.uniform_(-bound, bound, generator=stream)
+                linear.bias.uniform_(-bound, bound, generator=stream)
+
+    def module_parameters(self) -> list[list[nn.Parameter]]:
+        """Parameters of every module, bottom up: its blocks, then its head."""
+        modules, first = [], 0
+        for index, top in enumerate(self.method.tops):
+            own = [p for i in range(first, top + 1) for p in self.encoder.block(i).parameters()]
+            for heads in (self.areas, self.classifiers):
+                if len(heads):
+                    own.extend(heads[index].parameters())
+            modules.append(own)
+            first = top + 1
+        return modules
+
+    @torch.no_grad()
+    def learn(
+        self,
+        stimulus: Float[Tensor, "clip time row col 3"],
+        streams: SaccadeStream,
+        group: int,
+    ) -> Iterator[AreaUpdate]:
+        """Respond area by area and yield each area's update (Eqs. 6-8) as soon as it is known.
+
+        Nothing is drawn: every other place of the group is a saccade. The running statistics of the
+        normalisation move with every call. Raises ValueError for methods that are not layer-wise.
+        """
+        objective = self.method.objective
+        if not self.method.explicit or objective is None:
+            raise ValueError(
+                f"Method {self.method.name!r} has modules of several layers or needs labels; its weights "
+                "are trained by back-propagation (clapp_snn.circuit.clip_backprop)."
+            )
+        x = stimulus
+        for index in range(len(self.areas)):
+            block, area = self.encoder.block(index), self.area(index)
+            output, memory, statistics = self.encoder.respond(index, x, learn=True)
+            assert memory is not None
+            if statistics is not None:
+                block.follow(statistics)
+            signals = area_signals(objective, output, area.W_pred.detach(), group)
+            change = update(
+                x,
+                memory,
+                signals.signal,
+                block.weight.detach(),
+                block.shape,
+                block.norm(),
+                block.order,
+                precision=self.encoder.precision,
+            )
+            changes: list[tuple[nn.Parameter, Tensor]] = [
+                (block.weight, change.weight),
+                (block.bias, change.bias),
+                (area.W_pred, signals.W_pred),
+            ]
+            if block.gain is not None and change.gain is not None:
+                changes.append((block.gain, change.gain))
+            if block.shift is not None and change.shift is not None:
+                changes.append((block.shift, change.shift))
+            scores = [pair_view(u) for u in signals.scores]
+            yield AreaUpdate(index, changes, signals.loss, signals.gate, scores, None)
+            x = output
+
+    def module_losses(
+        self,
+        stimulus: Float[Tensor, "clip time row col 3"],
+        streams: SaccadeStream,
+        group: int,
+        labels: Int64[Tensor, "clip"] | None = None,
+    ) -> Iterator[ModuleLoss]:
+        """Losses with a graph, for methods that are not local (`circuit.clip_backprop`)."""
+        return clip_backprop.module_losses(self, stimulus, group, labels)

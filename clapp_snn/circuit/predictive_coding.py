@@ -1,0 +1,106 @@
+"""Predictive coding (Rao and Ballard 1999; Whittington and Bogacz 2017) of the contrastive hinge loss.
+
+Every layer holds an activity s_l and an error eps_l = s_l - f_l(s_(l-1)), with f_l the response of the layer
+to the activity below. Starting at the forward pass, activities settle downhill on
+
+    E = sum over patches of (1/2 sum_l |eps_l|^2 + loss of the patch at the top)
+
+while errors travel down through the transposed weights (here symmetric feedback, as in the standard model),
+and then weights learn from input and error of their own layer, dW_l = eps_l rho'(a) x. A patch's loss is its
+mean hinge loss as context and target, of order one. Slides of the CLAPP authors report this method without
+settings; steps and rate of settling are ours.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clapp_snn.circuit.network import AreaUpdate, SaccadeStream
+from clapp_snn.circuit.top_loss import TopLossNetwork
+from clapp_snn.functional import convolution
+from clapp_snn.functional.plasticity import AreaSignals
+from clapp_snn.functional.saccades import Draw
+
+
+class PredictiveCoding(TopLossNetwork):
+    """Areas that learn from local prediction errors once their activities have settled.
+
+    Attributes:
+        settle_steps, settle_rate: gradient steps of the activities and their size.
+        drive: weight of the loss against the prediction errors; towards 0 the updates, divided by it,
+            tend to back-propagation.
+    """
+
+    settle_steps = 20
+    settle_rate = 0.1
+    drive = 1.0
+
+    @torch.no_grad()
+    def learn(
+        self, stimulus: Float[Tensor, "image channel row col"], streams: SaccadeStream, group: int
+    ) -> Iterator[AreaUpdate]:
+        """Updates bottom up after settling; loss and gate are those of the top area as it settled."""
+        draw = self.draw(streams, group, stimulus.device)
+        images = stimulus.shape[0]
+        states = [self.encoder.patches(stimulus)]
+        responses = []
+        for index in range(len(self.encoder.channels)):
+            responses.append(self.encoder.respond(index, states[-1], learn=True))
+            states.append(responses[-1].output)
+        for _ in range(self.settle_steps):
+            _, _, errors = self._errors(states, responses, images, group, draw)
+            self._move(states, responses, errors)
+            responses = [
+                self.encoder.respond(index, state, learn=True)
+                for index, state in enumerate(states[:-1])
+            ]
+        signals, scale, errors = self._errors(states, responses, images, group, draw)
+        for index, (x, response) in enumerate(zip(states[:-1], responses, strict=True)):
+            layer = self.encoder.layer(index)
+            assert response.code is not None
+            change = convolution.update_windows(x, response.code, errors[index], layer.pool)
+            weight, bias = (part / scale for part in change)
+            named = convolution.ConvolutionUpdate(weight, bias)
+            yield self.named(index, named, signals, draw[0])
+
+    def _errors(
+        self,
+        states: list[Tensor],
+        responses: list[convolution.Response],
+        images: int,
+        group: int,
+        draw: list[Draw],
+    ) -> tuple[AreaSignals, float, list[Tensor]]:
+        """Signals of the top area, patches a loss is averaged over, and eps of every layer.
+
+        One value more than there are layers: the last is minus the gradient of the loss at the top activity.
+        """
+        top = states[-1]
+        patches = top.shape[0]
+        signals, pull = self.compare(top.mean((1, 2)), images, group, draw)
+        positions = top.shape[1] * top.shape[2]
+        scale = self.drive * patches
+        pulled = (pull * (scale / positions)).to(top.dtype)[:, None, None, :].expand_as(top)
+        errors = [
+            state - response.output for state, response in zip(states[1:], responses, strict=True)
+        ]
+        return signals, scale, [*errors, pulled]
+
+    def _move(
+        self, states: list[Tensor], responses: list[convolution.Response], errors: list[Tensor]
+    ) -> None:
+        """One downhill step of all activities but the input."""
+        count = len(responses)
+        for index in range(count):
+            change = -errors[index]
+            if index == count - 1:
+                change = change + errors[count]
+            else:
+                layer, code = self.encoder.layer(index + 1), responses[index + 1].code
+                assert code is not None
+                change = change + convolution.send_back(
+                    errors[index + 1], code, layer.weight, layer.pool
+                )
+            states[index + 1] = states[index + 1] + self.settle_rate * change

@@ -1,0 +1,74 @@
+"""`clapp-snn alignment`: cosine between what a method changes and what back-propagation would."""
+
+import csv
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clapp_snn.commands.train import device_of, images_of
+from clapp_snn.figures import style
+from clapp_snn.figures.update_alignment import update_alignment
+from clapp_snn.files import write_text
+from clapp_snn.modalities.images import IMAGES
+from clapp_snn.recording.alignment import AlignmentMonitor
+from clapp_snn.stimuli.record import Dataset
+from clapp_snn.training.batches import Plan
+from clapp_snn.training.build import build_network
+from clapp_snn.training.checkpoint import list_checkpoints, load_weights
+from clapp_snn.training.config import TrainConfig, read_config
+
+FILE = "alignment.csv"
+FIGURE = "alignment.png"
+
+
+def alignment(
+    run: str | Path,
+    batches: int = 8,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> list[Path]:
+    """Measure every kept checkpoint on the first `batches` training batches, write table and figure.
+
+    Raises ValueError for runs that did not learn from images by an explicit rule, or for no batches.
+    """
+    if batches < 1:
+        raise ValueError(f"batches must be at least 1, not {batches}.")
+    folder, config = Path(run), read_config(run)
+    data, where = images_of(config, "alignment"), device_of(device)
+    found: dict[int, list[float]] = {}
+    for checkpoint in list_checkpoints(folder / "checkpoints"):
+        step = int(checkpoint.name.rsplit("_", 1)[1])
+        found[step] = _cosines(config, checkpoint, data, where, batches)
+        values = "  ".join(f"{value:6.3f}" for value in found[step])
+        say(f"step {step:>8}  {values}")
+    table = StringIO()
+    writer = csv.writer(table)
+    layers = len(next(iter(found.values())))
+    writer.writerow(["step", *(f"layer_{index + 1}" for index in range(layers))])
+    writer.writerows([step, *values] for step, values in found.items())
+    write_text(folder / FILE, table.getvalue())
+    lines = {f"step {step}": np.array(values) for step, values in found.items()}
+    figure = update_alignment(lines, f"{config.method}: updates against back-propagation")
+    return [folder / FILE, style.save(figure, folder / "figures" / FIGURE)]
+
+
+def _cosines(
+    config: TrainConfig, checkpoint: Path, data: Dataset, device: torch.device, batches: int
+) -> list[float]:
+    network, _ = build_network(config, device, len(data.class_names))
+    network.load_state_dict(load_weights(checkpoint))
+    network.requires_grad_(False)
+    monitor = AlignmentMonitor(network)
+    group = config.samples_in_group
+    plan = Plan(len(data.unlabeled), config.batch, group, 0, 1, config.seed)
+    stimuli = IMAGES.batches(config, data.unlabeled, plan, network, device)
+    for step, stimulus, _ in stimuli.between(0, batches):
+
+        def streams(module: int, loss: int, step: int = step) -> list[torch.Generator]:
+            return plan.streams(step, "saccade", module, loss, device=device)
+
+        monitor.record(stimulus, streams, group)
+    return [float(value) for value in monitor.cosines()]

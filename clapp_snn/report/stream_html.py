@@ -1,0 +1,135 @@
+"""`clapp-snn report` for a run of `clapp-snn stream`: one self-contained HTML page."""
+
+import csv
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from clapp_snn.files import write_text
+from clapp_snn.report.html import FILE, page_style, page_template, read_index, read_pictures
+from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
+from clapp_snn.training.environment import read_environment
+from clapp_snn.training.logbook import CSV_FILE
+from clapp_snn.training.records import record_text
+from clapp_snn.training.stream_config import FILE as CONFIG_FILE
+from clapp_snn.training.stream_config import StreamConfig, read_stream_config
+
+PROBE_FILE = "stream_probe.csv"
+NEURONS = {
+    "rate": "rate neurons",
+    "event_burst": "event/burst units (L3)",
+    "strict_burst": "strict burst neurons (L2)",
+    "lif": "two-compartment LIF neurons (L0)",
+}
+
+
+class AreaProgress(NamedTuple):
+    """Of one area, in the first and the last logged windows: hinge loss, share that learns, activity."""
+
+    area: int
+    loss: tuple[float, float]
+    gate: tuple[float, float]
+    activity: tuple[float, float]
+
+
+class Progress(NamedTuple):
+    """Windows in which the first and the last row were logged, seconds, and all areas."""
+
+    first: int
+    last: int
+    seconds: float
+    areas: list[AreaProgress]
+
+
+class Accuracy(NamedTuple):
+    """One row of the read-outs; area 0 is the raw input."""
+
+    weights: str
+    area: int
+    linear: float
+    five_shot: float
+    local: float
+
+
+def write_stream_report(run: str | Path) -> Path:
+    """Write run/report.html from the files of the run and return its path.
+
+    Parts that the run does not have yet are named, with the command that makes them.
+
+    Raises FileNotFoundError where there is no run on a stream, ValueError for a damaged file; names it.
+    """
+    folder, config = Path(run), read_stream_config(run)
+    text = page_template("stream_template.html").render(
+        style=page_style(),
+        title=f"{config.neuron} areas on {config.data}",
+        purpose=purpose(config),
+        run=str(folder),
+        quoted=shlex.quote(str(folder)),
+        config_path=shlex.quote(str(folder / CONFIG_FILE)),
+        config_text=record_text(config),
+        accuracies=read_accuracies(folder / PROBE_FILE),
+        progress=read_stream_progress(folder / CSV_FILE),
+        pictures=read_pictures(folder, read_index(folder)),
+        sessions=read_environment(folder) if (folder / ENVIRONMENT_FILE).exists() else [],
+    )
+    write_text(folder / FILE, text)
+    return folder / FILE
+
+
+def purpose(config: StreamConfig) -> str:
+    """One sentence: what learned, from what."""
+    if config.encoder == "dense":
+        areas = f"{len(config.units)} dense areas of {', '.join(map(str, config.units))} units"
+    else:
+        areas = f"convolutional areas of {config.encoder} at width {config.width:g}"
+    broken = "" if config.ablation == "none" else f" Ablated: {config.ablation}."
+    return (
+        f"{areas[0].upper()}{areas[1:]}, made of {NEURONS[config.neuron]}, learn from a stream of fixations "
+        f"and saccades ({config.data}) by Eqs. 6-8, one glance a window, without labels.{broken}"
+    )
+
+
+def read_accuracies(path: Path) -> list[Accuracy]:
+    """What the read-outs measured; empty where none has run. Raises ValueError for a damaged file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        return [
+            Accuracy(
+                row["weights"],
+                int(row["area"]),
+                *(float(row[name]) for name in ("linear", "five_shot", "local")),
+            )
+            for row in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def read_stream_progress(path: Path) -> Progress | None:
+    """How far learning came; None where nothing was logged. Raises ValueError for a damaged file."""
+    if not path.exists():
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return None
+    try:
+        ends = [{key: float(value) for key, value in rows[i].items()} for i in (0, -1)]
+        count = sum(key.startswith("loss_") for key in ends[0])
+        areas = [
+            AreaProgress(
+                n,
+                *(
+                    (ends[0][f"{name}_{n}"], ends[1][f"{name}_{n}"])
+                    for name in ("loss", "gate", "activity")
+                ),
+            )
+            for n in range(1, count + 1)
+        ]
+        first, last = (int(end["step"]) for end in ends)
+        return Progress(first, last, ends[1]["seconds"], areas)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
