@@ -54,7 +54,7 @@ def module_outputs(
     for top in network.method.tops:
         x = x.detach()
         for index in range(first, top + 1):
-            x = block_output(encoder.block(index), x, encoder.precision)
+            x = block_output(encoder.layer(index), x, encoder.precision)
         first = top + 1
         yield x
 

@@ -15,7 +15,6 @@ from clapp_snn.encoders.video import VideoEncoder
 from clapp_snn.functional.clip_contrast import area_signals, context_times, pair_view
 from clapp_snn.functional.clip_convolution import update
 from clapp_snn.methods.record import Method
-from clapp_snn.randomness import generator
 
 
 class ClipArea(LateralConnections):
@@ -48,21 +47,13 @@ class ClipHierarchy(Network):
     Raises ValueError if the method has another number of layers, or for clips too short or too small.
     """
 
+    encoder: VideoEncoder
     grid = 1
 
     def __init__(
         self, encoder: VideoEncoder, method: Method, frames: int, side: int, classes: int = 101
     ) -> None:
-        super().__init__()
-        if sum(method.splits) != len(encoder.channels):
-            raise ValueError(
-                f"Method {method.name!r} splits {sum(method.splits)} layers, but the encoder has "
-                f"{len(encoder.channels)}."
-            )
-        self.encoder = encoder
-        self.method = method
-        self.areas = nn.ModuleList()
-        self.classifiers = nn.ModuleList()
+        super().__init__(encoder, method)
         shapes = encoder.architecture.shapes(frames, side)
         for top in method.tops:
             channels, times, row, col = shapes[top]
@@ -82,34 +73,6 @@ class ClipHierarchy(Network):
         """Class scores of a supervised module from the time average of its output."""
         logits: Tensor = self.classifiers[index](z.mean(1).flatten(1))
         return logits
-
-    def reset_parameters(self, seed: int) -> None:
-        """Draw all weights from streams named by the master seed.
-
-        The encoder's stream does not depend on the method, so all methods start from one encoder.
-        """
-        self.encoder.reset_parameters(generator(seed, "init", "encoder"))
-        for index in range(len(self.areas)):
-            self.area(index).reset_parameters(generator(seed, "init", "area", index))
-        for index, classifier in enumerate(self.classifiers):
-            linear = cast(nn.Linear, classifier)
-            stream = generator(seed, "init", "classifier", index)
-            bound = linear.in_features**-0.5
-            with torch.no_grad():
-                linear.weight.uniform_(-bound, bound, generator=stream)
-                linear.bias.uniform_(-bound, bound, generator=stream)
-
-    def module_parameters(self) -> list[list[nn.Parameter]]:
-        """Parameters of every module, bottom up: its blocks, then its head."""
-        modules, first = [], 0
-        for index, top in enumerate(self.method.tops):
-            own = [p for i in range(first, top + 1) for p in self.encoder.block(i).parameters()]
-            for heads in (self.areas, self.classifiers):
-                if len(heads):
-                    own.extend(heads[index].parameters())
-            modules.append(own)
-            first = top + 1
-        return modules
 
     @torch.no_grad()
     def learn(
@@ -131,7 +94,7 @@ class ClipHierarchy(Network):
             )
         x = stimulus
         for index in range(len(self.areas)):
-            block, area = self.encoder.block(index), self.area(index)
+            block, area = self.encoder.layer(index), self.area(index)
             output, memory, statistics = self.encoder.respond(index, x, learn=True)
             assert memory is not None
             if statistics is not None:

@@ -23,7 +23,6 @@ from clapp_snn.functional.cells import from_cells, to_cells
 from clapp_snn.functional.plasticity import AreaSignals
 from clapp_snn.functional.saccades import Draw
 from clapp_snn.methods.record import Method
-from clapp_snn.randomness import generator
 
 
 class Hierarchy(ImageNetwork):
@@ -41,17 +40,8 @@ class Hierarchy(ImageNetwork):
     """
 
     def __init__(self, encoder: Encoder, method: Method, classes: int = 10) -> None:
-        super().__init__()
-        layers = len(encoder.channels)
-        if sum(method.splits) != layers:
-            raise ValueError(
-                f"Method {method.name!r} splits {sum(method.splits)} layers, but the encoder has {layers}."
-            )
-        self.encoder = encoder
-        self.method = method
+        super().__init__(encoder, method)
         self.grid = encoder.architecture.grid
-        self.areas = nn.ModuleList()
-        self.classifiers = nn.ModuleList()
         widths = [encoder.channels[top] for top in method.tops]
         above = [*widths[1:], widths[-1]] if method.context == "above" else widths
         if method.objective is not None:
@@ -61,24 +51,9 @@ class Hierarchy(ImageNetwork):
         elif method.task == "supervised":
             self.classifiers.extend(nn.Linear(width, classes) for width in widths)
 
-    def reset_parameters(self, seed: int) -> None:
-        """Draw all weights from streams named by the master seed."""
-        super().reset_parameters(seed)
-        for index, classifier in enumerate(self.classifiers):
-            linear = cast(nn.Linear, classifier)
-            stream = generator(seed, "init", "classifier", index)
-            bound = linear.in_features**-0.5
-            with torch.no_grad():
-                linear.weight.uniform_(-bound, bound, generator=stream)
-                linear.bias.uniform_(-bound, bound, generator=stream)
-
     def area(self, index: int) -> Area:
         """Area of module `index`, counted from 0."""
         return cast(Area, self.areas[index])
-
-    def heads(self, index: int) -> list[nn.Module]:
-        """The area or the classifier of module `index`."""
-        return [each[index] for each in (self.areas, self.classifiers) if len(each)]
 
     def module_losses(
         self,

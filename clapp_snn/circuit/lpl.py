@@ -15,15 +15,13 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from clapp_snn.circuit.backprop import layer_output
 from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.network import AreaUpdate, ModuleLoss, SaccadeStream
-from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.functional import convolution
 from clapp_snn.functional.map_score import group_views, other_view, ungroup_views
-from clapp_snn.methods.record import Method
 
 HEBBIAN, DECORRELATION, EPSILON = 1.0, 10.0, 1e-4
 
@@ -75,17 +73,7 @@ class LatentPrediction(ImageNetwork):
     Statistics are those of a group. Gates do not exist and are reported as 0.
     """
 
-    def __init__(self, encoder: Encoder, method: Method) -> None:
-        super().__init__()
-        if sum(method.splits) != len(encoder.channels):
-            raise ValueError(
-                f"Method {method.name!r} splits {sum(method.splits)} layers, but the encoder has "
-                f"{len(encoder.channels)}."
-            )
-        self.encoder = encoder
-        self.method = method
-        self.grid = 1
-        self.areas = nn.ModuleList()
+    grid = 1
 
     @torch.no_grad()
     def learn(

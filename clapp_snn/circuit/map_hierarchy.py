@@ -41,19 +41,13 @@ class MapHierarchy(ImageNetwork):
     The stimulus of `learn` and `module_losses` is the first views of all images, then their second views.
     """
 
+    grid = 1
+
     def __init__(self, encoder: Encoder, method: Method) -> None:
-        super().__init__()
-        layers = len(encoder.channels)
         if method.maps is None:
             raise ValueError(f"Method {method.name!r} does not compare maps.")
-        if sum(method.splits) != layers:
-            raise ValueError(
-                f"Method {method.name!r} splits {sum(method.splits)} layers, but the encoder has {layers}."
-            )
-        self.encoder = encoder
-        self.method = method
+        super().__init__(encoder, method)
         self.objective: MapObjective = method.maps
-        self.grid = 1
         sizes = self._sizes()
         self.areas = nn.ModuleList(MapArea(size, sizes[-1], method.context) for size in sizes)
 

@@ -1,8 +1,8 @@
 """What training asks of a network, whatever it looks at: images, speech or clips."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clapp_snn.functional.saccades import Draw
 from clapp_snn.methods.record import Method
+from clapp_snn.randomness import generator
 
 SaccadeStream = Callable[[int, int], list[torch.Generator]]
 """Maps (module, loss) to one generator for each group of samples."""
@@ -44,26 +45,91 @@ class ModuleLoss(NamedTuple):
     draw: Draw | None
 
 
+class LayeredEncoder(Protocol):
+    """Layers without heads."""
+
+    @property
+    def channels(self) -> Sequence[int]:
+        """Features of every layer, bottom up."""
+
+    def layer(self, index: int) -> nn.Module:
+        """Weights of one layer, counted from 0."""
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw all weights anew from one stream."""
+
+
+class Head(Protocol):
+    """Weights on top of a module."""
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw all weights anew from one stream."""
+
+
 class Network(nn.Module, ABC):
-    """An encoder with the heads of a method.
+    """An encoder whose layers are grouped into the modules of a method, with heads on top of each module.
+
+    Args:
+        encoder: the layers.
+        method: the row of the table to run.
 
     Attributes:
-        method: the row of the table it runs.
+        encoder, method: as given.
+        areas: one head with `reset_parameters(generator)` for each module that compares, bottom up.
+        classifiers: a linear read-out for each module that is supervised, bottom up.
         grid: cells side by side that share a row of the score tensors (7 for images, 1 for sequences).
         weight_decay: of the optimisers; 0 unless the published setting of the modality has one.
+
+    Raises ValueError if the method has another number of layers.
     """
 
-    method: Method
+    encoder: LayeredEncoder
     grid: int
     weight_decay: float = 0.0
 
-    @abstractmethod
-    def reset_parameters(self, seed: int) -> None:
-        """Draw all weights from streams named by the master seed."""
+    def __init__(self, encoder: LayeredEncoder, method: Method) -> None:
+        super().__init__()
+        layers = len(encoder.channels)
+        if sum(method.splits) != layers:
+            raise ValueError(
+                f"Method {method.name!r} splits {sum(method.splits)} layers, but the encoder has {layers}."
+            )
+        self.encoder = encoder
+        self.method = method
+        self.areas = nn.ModuleList()
+        self.classifiers = nn.ModuleList()
 
-    @abstractmethod
+    def reset_parameters(self, seed: int) -> None:
+        """Draw all weights from streams named by the master seed.
+
+        The encoder's stream does not depend on the method, so all methods start from one encoder. Read-outs
+        are drawn from U(-1/sqrt(inputs), 1/sqrt(inputs)), PyTorch's default.
+        """
+        self.encoder.reset_parameters(generator(seed, "init", "encoder"))
+        for index, area in enumerate(self.areas):
+            cast(Head, area).reset_parameters(generator(seed, "init", "area", index))
+        for index, classifier in enumerate(self.classifiers):
+            linear = cast(nn.Linear, classifier)
+            stream = generator(seed, "init", "classifier", index)
+            bound = linear.in_features**-0.5
+            with torch.no_grad():
+                linear.weight.uniform_(-bound, bound, generator=stream)
+                linear.bias.uniform_(-bound, bound, generator=stream)
+
+    def heads(self, index: int) -> list[nn.Module]:
+        """What sits on top of module `index`."""
+        return [group[index] for group in (self.areas, self.classifiers) if len(group)]
+
     def module_parameters(self) -> list[list[nn.Parameter]]:
-        """Parameters of every module, bottom up; each module has an optimiser of its own."""
+        """Parameters of every module, bottom up: its layers, then its heads; each has its own optimiser."""
+        modules, first = [], 0
+        for index, top in enumerate(self.method.tops):
+            layers = range(first, top + 1)
+            own = [p for layer in layers for p in self.encoder.layer(layer).parameters()]
+            own += [p for head in self.heads(index) for p in head.parameters()]
+            modules.append(own)
+            first = top + 1
+        return modules
 
     @abstractmethod
     def learn(self, stimulus: Tensor, streams: SaccadeStream, group: int) -> Iterator[AreaUpdate]:

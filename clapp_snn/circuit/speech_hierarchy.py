@@ -27,9 +27,18 @@ from clapp_snn.functional.sequence_contrast import (
 )
 from clapp_snn.functional.wave_convolution import wave_update
 from clapp_snn.methods.record import Method
-from clapp_snn.randomness import generator
 
 CONVOLUTIONS = 5
+
+
+class SpeechArea(LateralConnections):
+    """W_pred of the prediction steps; W_retro is its transpose."""
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw W_pred from U(-1/sqrt(C), 1/sqrt(C)), C = neurons of the context (published default)."""
+        bound = self.W_pred.shape[-1] ** -0.5
+        with torch.no_grad():
+            self.W_pred.uniform_(-bound, bound, generator=generator)
 
 
 class SpeechHierarchy(Network):
@@ -47,6 +56,9 @@ class SpeechHierarchy(Network):
         classifiers: a linear read-out of every frame for each module (supervised methods), else empty.
     """
 
+    encoder: SpeechEncoder
+    grid = 1
+
     def __init__(
         self,
         encoder: SpeechEncoder,
@@ -54,41 +66,17 @@ class SpeechHierarchy(Network):
         classes: int,
         recurrence: Recurrence = "bptt",
     ) -> None:
-        super().__init__()
-        if sum(method.splits) != len(encoder.channels):
-            raise ValueError(
-                f"Method {method.name!r} splits {sum(method.splits)} layers, but the encoder has "
-                f"{len(encoder.channels)}."
-            )
-        self.encoder = encoder
-        self.method = method
-        self.grid = 1
+        super().__init__(encoder, method)
         self.recurrence = recurrence
-        self.areas = nn.ModuleList()
-        self.classifiers = nn.ModuleList()
         widths = [encoder.channels[top] for top in method.tops]
         if method.objective is not None:
             steps = (len(method.objective.distances),)
             targets = [*widths[:-1], encoder.channels[CONVOLUTIONS - 1]]
             self.areas.extend(
-                LateralConnections(z, c, False, steps) for z, c in zip(targets, widths, strict=True)
+                SpeechArea(z, c, False, steps) for z, c in zip(targets, widths, strict=True)
             )
         elif method.task == "supervised":
             self.classifiers.extend(nn.Linear(width, classes) for width in widths)
-
-    def reset_parameters(self, seed: int) -> None:
-        """Draw all weights from streams named by the master seed; the encoder's is the same for all methods.
-
-        Matrices and read-outs are drawn from U(-1/sqrt(inputs), 1/sqrt(inputs)), the published default.
-        """
-        self.encoder.reset_parameters(generator(seed, "init", "encoder"))
-        for kind, heads in (("area", self.areas), ("classifier", self.classifiers)):
-            for index, head in enumerate(heads):
-                stream = generator(seed, "init", kind, index)
-                bound = next(head.parameters()).shape[-1] ** -0.5
-                with torch.no_grad():
-                    for parameter in head.parameters():
-                        parameter.uniform_(-bound, bound, generator=stream)
 
     def area(self, index: int) -> LateralConnections:
         """Matrices of module `index`, counted from 0."""
@@ -97,19 +85,6 @@ class SpeechHierarchy(Network):
     def gru_weights(self) -> GRUWeights:
         """Weights of the recurrent layer."""
         return GRUWeights(*self.encoder.gru.parameters())
-
-    def module_parameters(self) -> list[list[nn.Parameter]]:
-        """Parameters of every module, bottom up: its layers, then its head."""
-        modules, first = [], 0
-        for index, top in enumerate(self.method.tops):
-            layers = range(first, top + 1)
-            own = [p for layer in layers for p in self.encoder.layer(layer).parameters()]
-            for heads in (self.areas, self.classifiers):
-                if len(heads):
-                    own.extend(heads[index].parameters())
-            modules.append(own)
-            first = top + 1
-        return modules
 
     def draw(
         self, module: int, streams: SaccadeStream, samples: int, frames: int, group: int

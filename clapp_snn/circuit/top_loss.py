@@ -29,11 +29,9 @@ class TopLossNetwork(ImageNetwork):
     """
 
     def __init__(self, encoder: Encoder, method: Method) -> None:
-        super().__init__()
-        if method.objective is None or sum(method.splits) != len(encoder.channels):
-            raise ValueError(f"Method {method.name!r} does not fit an encoder with one objective.")
-        self.encoder = encoder
-        self.method = method
+        super().__init__(encoder, method)
+        if method.objective is None:
+            raise ValueError(f"Method {method.name!r} has no objective.")
         self.grid = encoder.architecture.grid
         width = encoder.channels[-1]
         self.areas = nn.ModuleList([Area(width, width, method.objective)])

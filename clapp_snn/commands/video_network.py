@@ -18,7 +18,7 @@ def video_rows(width: float) -> list[tuple[str, ...]]:
     ]
     shapes = encoder.architecture.shapes(FRAMES, SIDE)
     for index, (layer, shape) in enumerate(zip(encoder.architecture.layers, shapes, strict=True)):
-        count = sum(p.numel() for p in encoder.block(index).parameters())
+        count = sum(p.numel() for p in encoder.layer(index).parameters())
         kernel, stride = ("x".join(map(str, s)) for s in (layer.shape.kernel, layer.shape.stride))
         size = " x ".join(map(str, shape[1:]))
         pool = "3x3 / 2" if layer.shape.pool else "no"

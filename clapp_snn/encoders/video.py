@@ -191,20 +191,20 @@ class VideoEncoder(nn.Module):
             for i, layer in zip(pre, self.architecture.layers, strict=True)
         )
 
-    def block(self, index: int) -> Block:
+    def layer(self, index: int) -> Block:
         """One block, counted from 0."""
         return cast(Block, self.blocks[index])
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw all weights anew, block by block, from one stream."""
         for index in range(len(self.blocks)):
-            self.block(index).reset_parameters(generator)
+            self.layer(index).reset_parameters(generator)
 
     def respond(
         self, index: int, x: Float[Tensor, "clip time row col channel"], *, learn: bool
     ) -> ClipResponse:
         """Response of one block: by the statistics of these clips if it learns, else by the running ones."""
-        block = self.block(index)
+        block = self.layer(index)
         known = None if learn else block.running()
         return respond(
             x,

@@ -23,9 +23,9 @@ from clapp_snn.stimuli.embedded_clips import open_embedded_clips
 from clapp_snn.stimuli.spec import folder_of
 from clapp_snn.stimuli.ucf101 import EVERY, OFFICIAL_NAME, open_ucf101
 from clapp_snn.training.batches import Plan
-from clapp_snn.training.checkpoint import load_weights
 from clapp_snn.training.clip_batches import ClipBatches
 from clapp_snn.training.config import TrainConfig
+from clapp_snn.training.encoder_weights import fill_encoder
 
 UCF101, PACK = "ucf101:", "clips:"
 FRAMES, PROBE_FRAMES, SIDE = 54, 72, 128
@@ -192,19 +192,11 @@ def _random(config: TrainConfig, device: torch.device) -> VideoEncoder:
 def _load(config: TrainConfig, weights: Path, device: torch.device) -> VideoEncoder:
     """The encoder of a run; raises ValueError when the weights belong to another architecture."""
     encoder = _random(config, device)
-    found = {
-        name.removeprefix("encoder."): tensor
-        for name, tensor in load_weights(weights).items()
-        if name.startswith("encoder.")
-    }
-    wanted = encoder.state_dict()
-    if set(found) != set(wanted) or any(found[k].shape != wanted[k].shape for k in wanted):
-        raise ValueError(
-            f"The weights in {weights} do not fit a {encoder.architecture.name} of width {config.width:g} "
-            f"with normalisation {encoder.normalisation}; use the configuration they were trained with."
-        )
-    encoder.load_state_dict(found)
-    return encoder
+    described = (
+        f"a {encoder.architecture.name} of width {config.width:g} with normalisation "
+        f"{encoder.normalisation}"
+    )
+    return fill_encoder(encoder, weights, described)
 
 
 VIDEO = Video()

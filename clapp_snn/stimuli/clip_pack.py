@@ -21,7 +21,7 @@ from torch import Tensor
 
 from clapp_snn.stimuli.clips import ClipDataset, ClipSplit, without_short
 from clapp_snn.stimuli.npz import read_arrays
-from clapp_snn.stimuli.record import Absent
+from clapp_snn.stimuli.splits import Absent
 
 KEYS = ("data", "offsets", "n_frames", "labels", "class_names")
 

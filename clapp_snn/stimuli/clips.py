@@ -1,19 +1,17 @@
 """Recordings that are read a few frames at a time, and which frames a clip takes."""
 
 import hashlib
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
-from clapp_snn.stimuli.record import Absent
+from clapp_snn.stimuli.splits import SplitSet
 from clapp_snn.stimuli.video_file import read_frames
 
 
@@ -104,79 +102,24 @@ class ChosenClips:
 
 
 @dataclass(frozen=True, eq=False)
-class ClipDataset:
+class ClipDataset(SplitSet[ClipSplit]):
     """Labelled train and test recordings and some for learning without labels, with what they are.
 
     Attributes:
-        name, note: what the data are called, and what they are and are not, in plain words.
-        class_names: the classes of the labels.
-        splits: "train", "test" and "unlabeled"; asking for one that is `Absent` raises FileNotFoundError.
         every: which frame of a recording a clip takes: all (1), every third (3), ...
     """
 
-    name: str
-    note: str
-    class_names: list[str]
-    splits: Mapping[str, ClipSplit | Absent]
     every: int
 
-    @property
-    def train(self) -> ClipSplit:
-        """Labelled recordings on which a read-out is trained."""
-        return self._split("train")
-
-    @property
-    def test(self) -> ClipSplit:
-        """Labelled recordings on which a read-out is tested."""
-        return self._split("test")
-
-    @property
-    def unlabeled(self) -> ClipSplit:
-        """Recordings for self-supervised learning."""
-        return self._split("unlabeled")
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing among equally frequent classes, in percent."""
-        return 100.0 / len(self.class_names)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that change with classes, labels, lengths or sampled frames.
-
-        The middle frames of four evenly spaced recordings of each split are hashed.
-        """
-        digest = hashlib.blake2b(digest_size=8)
-        digest.update("\x1f".join(self.class_names).encode())
-        for key in ("train", "test", "unlabeled"):
-            split = self.splits[key]
-            if isinstance(split, Absent):
-                digest.update(f"|{key} absent".encode())
-                continue
-            digest.update(f"|{key} {len(split)} {self.every}".encode())
-            digest.update(split.lengths.numpy().tobytes())
-            if split.labels is not None:
-                digest.update(split.labels.numpy().tobytes())
-            sample = torch.linspace(0, len(split) - 1, min(4, len(split))).round().long()
-            for images in split.read(sample, split.lengths[sample, None] // 2):
-                digest.update(images.numpy().tobytes())
-        return digest.hexdigest()
-
-    def describe(self) -> dict[str, Any]:
-        """What the data are, as plain values for a run's `data.json`."""
-        return {
-            "name": self.name,
-            "note": self.note,
-            "classes": list(self.class_names),
-            "chance": self.chance,
-            "fingerprint": self.fingerprint,
-        }
-
-    def _split(self, key: str) -> ClipSplit:
-        split = self.splits[key]
-        if isinstance(split, Absent):
-            raise FileNotFoundError(split.reason)
-        return split
+    def trace(self, key: str, split: ClipSplit, digest: hashlib.blake2b) -> None:
+        """Lengths, labels, which frames are taken, and the middle frames of four evenly spaced recordings."""
+        digest.update(f"|{key} {len(split)} {self.every}".encode())
+        digest.update(split.lengths.numpy().tobytes())
+        if split.labels is not None:
+            digest.update(split.labels.numpy().tobytes())
+        sample = torch.linspace(0, len(split) - 1, min(4, len(split))).round().long()
+        for images in split.read(sample, split.lengths[sample, None] // 2):
+            digest.update(images.numpy().tobytes())
 
 
 def span(frames: int, every: int) -> int:

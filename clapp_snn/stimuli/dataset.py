@@ -4,8 +4,9 @@ from pathlib import Path
 
 from clapp_snn.stimuli.folder import LAYOUT, is_image_folder, open_image_folder
 from clapp_snn.stimuli.photographs import open_photographs
-from clapp_snn.stimuli.record import Absent, ArraySplit, Dataset, Split
+from clapp_snn.stimuli.record import ArraySplit, Dataset, Split
 from clapp_snn.stimuli.spec import EMBEDDED, PREFIXES
+from clapp_snn.stimuli.splits import Absent
 from clapp_snn.stimuli.stl10 import download_stl10, find_stl10, open_stl10
 
 __all__ = ["Absent", "ArraySplit", "Dataset", "Split", "open_dataset"]

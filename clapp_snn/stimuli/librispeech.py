@@ -11,9 +11,9 @@ from pathlib import Path
 
 from clapp_snn.stimuli.download import RemoteFile, download, extract_tar
 from clapp_snn.stimuli.phone_labels import phone_names, read_list, read_phones
-from clapp_snn.stimuli.record import Absent
 from clapp_snn.stimuli.sound_file import audio_length
 from clapp_snn.stimuli.speech_record import WINDOW, SpeechCorpus, SpeechSplit, Utterance
+from clapp_snn.stimuli.splits import Absent
 
 OFFICIAL_NAME = "LibriSpeech train-clean-100"
 OFFICIAL_SPEAKERS, OFFICIAL_UTTERANCES = 251, 28539

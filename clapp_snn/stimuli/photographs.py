@@ -36,7 +36,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from clapp_snn.randomness import generator
-from clapp_snn.stimuli.record import Absent, ArraySplit, Dataset, Split
+from clapp_snn.stimuli.record import ArraySplit, Dataset, Split
+from clapp_snn.stimuli.splits import Absent
 
 PHOTOGRAPHS = {
     "astronaut": "skimage/data/astronaut.png",

@@ -1,14 +1,15 @@
 """What every data set looks like to the rest of the project: splits, and a record that names them."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
+
+from clapp_snn.stimuli.splits import SplitSet
 
 
 @runtime_checkable
@@ -74,76 +75,17 @@ class ArraySplit:
         return images.transpose(2, 3).contiguous() if self.column_major else images
 
 
-@dataclass(frozen=True)
-class Absent:
-    """Stands for a split that a data set does not have; `reason` says what is missing and what to do."""
-
-    reason: str
-
-
 @dataclass(frozen=True, eq=False)
-class Dataset:
-    """Labelled train and test images and unlabelled images for learning, with what they are.
+class Dataset(SplitSet[Split]):
+    """Labelled train and test images and unlabelled images for learning, with what they are."""
 
-    `note` says in plain words what the data are and what they are not. `splits` has the keys
-    "train", "test" and "unlabeled"; asking for one that is `Absent` raises FileNotFoundError.
-    """
-
-    name: str
-    note: str
-    class_names: list[str]
-    splits: Mapping[str, Split | Absent]
-
-    @property
-    def train(self) -> Split:
-        """Labelled images on which a readout is trained."""
-        return self._split("train")
-
-    @property
-    def test(self) -> Split:
-        """Labelled images on which a readout is tested."""
-        return self._split("test")
-
-    @property
-    def unlabeled(self) -> Split:
-        """Images for self-supervised learning."""
-        return self._split("unlabeled")
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing among equally frequent classes, in percent."""
-        return 100.0 / len(self.class_names)
-
-    @property
-    def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that change with the classes, sizes, labels or sampled images.
-
-        Eight evenly spaced images of each split are hashed, so this costs the same for any size. The
-        name is left out: a folder may be renamed.
-        """
-        digest = hashlib.blake2b(digest_size=8)
-        digest.update("\x1f".join(self.class_names).encode())
-        for key in ("train", "test", "unlabeled"):
-            split = self.splits[key]
-            if isinstance(split, Absent):
-                digest.update(f"|{key} absent".encode())
-                continue
-            digest.update(f"|{key} {len(split)} {split.image_size}".encode())
-            if split.labels is not None:
-                digest.update(split.labels.numpy().tobytes())
-            sample = torch.linspace(0, len(split) - 1, min(8, len(split))).round().long()
-            digest.update(split.read(sample).numpy().tobytes())
-        return digest.hexdigest()
-
-    def describe(self) -> dict[str, Any]:
-        """What the data are, as plain values for a run's `data.json`."""
-        return {
-            "name": self.name,
-            "note": self.note,
-            "classes": list(self.class_names),
-            "chance": self.chance,
-            "fingerprint": self.fingerprint,
-        }
+    def trace(self, key: str, split: Split, digest: hashlib.blake2b) -> None:
+        """Sizes, all labels, and eight evenly spaced images."""
+        digest.update(f"|{key} {len(split)} {split.image_size}".encode())
+        if split.labels is not None:
+            digest.update(split.labels.numpy().tobytes())
+        sample = torch.linspace(0, len(split) - 1, min(8, len(split))).round().long()
+        digest.update(split.read(sample).numpy().tobytes())
 
     def learning_from_train(self) -> "Dataset":
         """The same data, where self-supervised learning uses the images (not the labels) of train."""
@@ -152,12 +94,6 @@ class Dataset:
             note=f"{self.note} Learning uses the images of the training split, without labels.",
             splits={**self.splits, "unlabeled": WithoutLabels(self.train)},
         )
-
-    def _split(self, key: str) -> Split:
-        split = self.splits[key]
-        if isinstance(split, Absent):
-            raise FileNotFoundError(split.reason)
-        return split
 
 
 @dataclass(frozen=True, eq=False)

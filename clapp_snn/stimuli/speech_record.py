@@ -1,19 +1,18 @@
 """What every speech corpus looks like to the rest of the project: utterances, splits, classes."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from clapp_snn.stimuli.record import Absent
 from clapp_snn.stimuli.sound_file import read_audio
+from clapp_snn.stimuli.splits import SplitSet
 
 RATE = 16000
 HOP = 160
@@ -117,70 +116,19 @@ class SpeechSplit:
 
 
 @dataclass(frozen=True, eq=False)
-class SpeechCorpus:
+class SpeechCorpus(SplitSet[SpeechSplit]):
     """Utterances for learning, and utterances with phone labels or at least known speakers.
 
     `note` says in plain words what the data are, where labels come from, and how many utterances were too
-    short. `splits` has the keys "train", "test" and "unlabeled"; asking for one that is `Absent` raises
-    FileNotFoundError.
+    short. No utterance of "unlabeled" is in the test split.
     """
 
-    name: str
-    note: str
-    class_names: list[str]
-    splits: Mapping[str, SpeechSplit | Absent]
-
-    @property
-    def train(self) -> SpeechSplit:
-        """Utterances on which a readout is trained."""
-        return self._split("train")
-
-    @property
-    def test(self) -> SpeechSplit:
-        """Utterances on which a readout is tested."""
-        return self._split("test")
-
-    @property
-    def unlabeled(self) -> SpeechSplit:
-        """Utterances for self-supervised learning; none of them is in the test split."""
-        return self._split("unlabeled")
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing among equally frequent phones, in percent."""
-        return 100.0 / len(self.class_names)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that change with classes, utterances, labels or sampled audio."""
-        digest = hashlib.blake2b(digest_size=8)
-        digest.update("\x1f".join(self.class_names).encode())
-        for key in ("train", "test", "unlabeled"):
-            split = self.splits[key]
-            if isinstance(split, Absent):
-                digest.update(f"|{key} absent".encode())
-                continue
-            digest.update(f"|{key} {len(split)}".encode())
-            for one in split.utterances:
-                digest.update(f"|{one.name} {one.speaker} {one.samples}".encode())
-                if one.phones is not None:
-                    digest.update(one.phones.numpy().tobytes())
-            for place in np.linspace(0, len(split) - 1, min(4, len(split))).round().astype(int):
-                digest.update(split.utterances[place].audio(0, WINDOW).numpy().tobytes())
-        return digest.hexdigest()
-
-    def describe(self) -> dict[str, Any]:
-        """What the data are, as plain values for a run's `data.json`."""
-        return {
-            "name": self.name,
-            "note": self.note,
-            "classes": list(self.class_names),
-            "chance": self.chance,
-            "fingerprint": self.fingerprint,
-        }
-
-    def _split(self, key: str) -> SpeechSplit:
-        split = self.splits[key]
-        if isinstance(split, Absent):
-            raise FileNotFoundError(split.reason)
-        return split
+    def trace(self, key: str, split: SpeechSplit, digest: hashlib.blake2b) -> None:
+        """Names, speakers, lengths and labels of all, and the beginnings of four evenly spaced utterances."""
+        digest.update(f"|{key} {len(split)}".encode())
+        for one in split.utterances:
+            digest.update(f"|{one.name} {one.speaker} {one.samples}".encode())
+            if one.phones is not None:
+                digest.update(one.phones.numpy().tobytes())
+        for place in np.linspace(0, len(split) - 1, min(4, len(split))).round().astype(int):
+            digest.update(split.utterances[place].audio(0, WINDOW).numpy().tobytes())

@@ -14,7 +14,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from clapp_snn.stimuli.download import RemoteFile, download, extract_tar
-from clapp_snn.stimuli.record import Absent, ArraySplit, Dataset
+from clapp_snn.stimuli.record import ArraySplit, Dataset
+from clapp_snn.stimuli.splits import Absent
 
 IMAGE_SIZE = 96
 IMAGE_BYTES = 3 * IMAGE_SIZE**2

@@ -15,7 +15,7 @@ import torch
 
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.clips import ChosenClips, ClipDataset, ClipSplit, FileClips, without_short
-from clapp_snn.stimuli.record import Absent
+from clapp_snn.stimuli.splits import Absent
 from clapp_snn.stimuli.video_index import decoding_workers, index_videos, listed
 
 OFFICIAL_NAME = "UCF-101"

@@ -16,8 +16,8 @@ from clapp_snn.encoders.vgg import VGG6, VGG6_WHOLE
 from clapp_snn.functional.engine import Engine
 from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
-from clapp_snn.training.checkpoint import load_weights
 from clapp_snn.training.config import TrainConfig
+from clapp_snn.training.encoder_weights import fill_encoder
 
 
 def method_of(config: TrainConfig) -> Method:
@@ -102,19 +102,8 @@ def load_encoder(config: TrainConfig, weights: str | Path, device: torch.device)
     read.
     """
     encoder = random_encoder(config, device)
-    found = {
-        name.removeprefix("encoder."): tensor
-        for name, tensor in load_weights(weights).items()
-        if name.startswith("encoder.")
-    }
-    wanted = encoder.state_dict()
-    if set(found) != set(wanted) or any(found[k].shape != wanted[k].shape for k in wanted):
-        raise ValueError(
-            f"The weights in {weights} do not fit a VGG-6 of width {config.width:g} with "
-            f"{encoder.in_channels} input channel(s); use the configuration they were trained with."
-        )
-    encoder.load_state_dict(found)
-    return encoder
+    described = f"a VGG-6 of width {config.width:g} with {encoder.in_channels} input channel(s)"
+    return fill_encoder(encoder, weights, described)
 
 
 def random_encoder(config: TrainConfig, device: torch.device) -> Encoder:

@@ -7,8 +7,8 @@ import torch
 from clapp_snn.circuit.speech_hierarchy import SpeechHierarchy
 from clapp_snn.encoders.speech import SPEECH6, SpeechEncoder
 from clapp_snn.methods import get_method
-from clapp_snn.training.checkpoint import load_weights
 from clapp_snn.training.config import TrainConfig
+from clapp_snn.training.encoder_weights import fill_encoder
 
 
 def build_speech(
@@ -41,17 +41,5 @@ def load_speech_encoder(
     Raises ValueError when the weights belong to another architecture, CheckpointError when they cannot be
     read.
     """
-    encoder = random_speech_encoder(config, device)
-    found = {
-        name.removeprefix("encoder."): tensor
-        for name, tensor in load_weights(weights).items()
-        if name.startswith("encoder.")
-    }
-    wanted = encoder.state_dict()
-    if set(found) != set(wanted) or any(found[k].shape != wanted[k].shape for k in wanted):
-        raise ValueError(
-            f"The weights in {weights} do not fit a speech encoder of width {config.width:g}; use the "
-            "configuration they were trained with."
-        )
-    encoder.load_state_dict(found)
-    return encoder
+    described = f"a speech encoder of width {config.width:g}"
+    return fill_encoder(random_speech_encoder(config, device), weights, described)

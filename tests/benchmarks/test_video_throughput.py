@@ -18,7 +18,7 @@ def twin(network: ClipHierarchy) -> PlainVideo:
     """The plain network with the weights of the package's."""
     plain = PlainVideo(network).double()
     for index, parts in enumerate(plain.blocks):
-        own = network.encoder.block(index)
+        own = network.encoder.layer(index)
         convolution, norm = parts[0], parts[2]
         convolution.load_state_dict({"weight": own.weight.detach(), "bias": own.bias.detach()})
         assert own.gain is not None

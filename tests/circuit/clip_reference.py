@@ -9,7 +9,7 @@ from clapp_snn.circuit.clip_hierarchy import ClipHierarchy
 
 def block(network: ClipHierarchy, index: int) -> nn.Sequential:
     """`index`-th block out of PyTorch's modules, in training mode, with the weights of the network."""
-    own = network.encoder.block(index)
+    own = network.encoder.layer(index)
     shape, post, kind = own.shape, own.weight.shape[0], own.weight.dtype
     convolution = nn.Conv3d(
         own.weight.shape[1], post, shape.kernel, shape.stride, shape.padding, dtype=kind

@@ -50,7 +50,7 @@ def build(
             # Weak lateral weights bring the scores near the margin: some gates open, some closed.
             network.area(index).W_pred *= 0.1
         for index in range(5):
-            block = network.encoder.block(index)
+            block = network.encoder.layer(index)
             for parameter in (block.bias, block.gain, block.shift):
                 if parameter is not None:
                     parameter.add_(0.1 * torch.randn(parameter.shape, generator=stream))
@@ -83,7 +83,7 @@ def check(network: ClipHierarchy, oracle: ClipHierarchy, group: int, tolerance: 
         gradients = clip_reference.gradients_of(built)
         assert W.grad is not None
         gradients["W_pred"] = W.grad
-        own = {id(p): n for n, p in network.encoder.block(index).named_parameters()}
+        own = {id(p): n for n, p in network.encoder.layer(index).named_parameters()}
         own[id(network.area(index).W_pred)] = "W_pred"
         changes = {own[id(parameter)]: change for parameter, change in update.changes}
         assert changes.keys() == gradients.keys()
@@ -165,7 +165,7 @@ def test_end_to_end_gradients_reach_the_first_block() -> None:
     loss.backward()
     torch.testing.assert_close(top.loss.detach(), loss.detach())
     for index, built in enumerate(blocks):
-        gradient = network.encoder.block(index).weight.grad
+        gradient = network.encoder.layer(index).weight.grad
         assert gradient is not None
         assert relative(gradient, clip_reference.gradients_of(built)["weight"]) < 1e-9
 
@@ -175,7 +175,7 @@ def test_greedy_gradients_stop_at_module_borders() -> None:
     table = network.encoder.architecture
     losses = list(network.module_losses(clips(table), no_streams, CLIPS, torch.tensor([0, 2])))
     losses[-1].loss.backward()
-    blocks = [network.encoder.block(index) for index in range(5)]
+    blocks = [network.encoder.layer(index) for index in range(5)]
     assert [block.weight.grad is not None for block in blocks] == [False] * 4 + [True]
 
 

@@ -244,5 +244,5 @@ def test_impossible_records_are_refused() -> None:
         Method("x", "x", (2, 1), objective=OBJECTIVE, rule="predictive-coding")
     with pytest.raises(ValueError, match="is defined for one-layer modules"):
         replace(get_method("clapp-fb"), rule="feedback-alignment")
-    with pytest.raises(ValueError, match="does not fit an encoder"):
+    with pytest.raises(ValueError, match="splits 6 layers"):
         FeedbackAlignment(Encoder(TABLE), get_method("hinge-dfa"))

@@ -46,7 +46,7 @@ def test_initial_weights_follow_kaiming_by_fan_out() -> None:
     encoder = VideoEncoder(VGG5, 1 / 4)
     encoder.reset_parameters(generator(0, "weights"))
     for index in range(5):
-        block = encoder.block(index)
+        block = encoder.layer(index)
         reference = torch.empty_like(block.weight)
         nn.init.kaiming_normal_(reference, mode="fan_out", nonlinearity="relu")
         count = block.weight.numel()
@@ -65,7 +65,7 @@ def test_evaluation_uses_running_statistics(order) -> None:
     for index in range(5):
         response = encoder.respond(index, x, learn=True)
         assert response.statistics is not None
-        encoder.block(index).follow(response.statistics)
+        encoder.layer(index).follow(response.statistics)
         x = response.output
     features = encoder.features(clips)
     assert [f.shape[1] for f in features] == [3 * 15 * 15, 8 * 9, 16 * 9, 16 * 9, 16]

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from clapp_snn.randomness import generator
-from clapp_snn.stimuli.record import Absent, ArraySplit, Dataset
+from clapp_snn.stimuli.record import ArraySplit, Dataset
+from clapp_snn.stimuli.splits import Absent
 
 
 class MatrixEncoder:

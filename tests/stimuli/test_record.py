@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from clapp_snn.stimuli.record import Absent, ArraySplit, Dataset, Split
+from clapp_snn.stimuli.record import ArraySplit, Dataset, Split
+from clapp_snn.stimuli.splits import Absent
 
 
 def split(n: int = 20, seed: int = 0, labelled: bool = True) -> ArraySplit:
