@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 
 .DEFAULT_GOAL := help
 CHIPS := lava sinabs xylo spinnaker
-.PHONY: help demo test slow oracle chips $(CHIPS) lint format types check clean
+.PHONY: help demo test slow oracle chips $(CHIPS) lint format types docs wheel check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,7 +21,9 @@ help:
 	@echo "make lint    look for mistakes and unformatted files (ruff)"
 	@echo "make format  format all files (ruff)"
 	@echo "make types   check the types (mypy)"
-	@echo "make check   test, lint and types"
+	@echo "make docs    build the site into build/site; a broken link or reference is an error"
+	@echo "make wheel   build the wheel, install it away from the repository, run commands and examples there"
+	@echo "make check   test, lint, types, docs and wheel"
 	@echo "make clean   remove the virtual environments and all caches"
 	@echo "Settings: PYTHON=python3.12  VENV=.venv  PYTHON310=python3.10  PIP_FLAGS='--extra-index-url ...'"
 
@@ -71,7 +73,16 @@ types: $(VENV)/.installed-dev
 	@echo "== types: mypy"
 	@$(BIN)/mypy
 
-check: test lint types
+# The variable silences what the theme says about the next version of MkDocs; ours is pinned.
+docs: $(VENV)/.installed-dev
+	@echo "== docs: mkdocs build --strict"
+	@NO_MKDOCS_2_WARNING=1 PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m mkdocs build --strict
+
+wheel: $(VENV)/.installed-dev
+	@echo "== wheel: pytest -m slow tests/packaging"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow tests/packaging
+
+check: test lint types docs wheel
 
 clean:
 	@echo "== clean: removing $(VENV), $(ORACLE_VENV), $(CHIPS:%=.venv-%) and caches"
@@ -94,8 +105,8 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@echo "== install: tools for tests and checks"
-	@$(PIP) -e '.[dev]'
+	@echo "== install: tools for tests, checks and the site"
+	@$(PIP) -e '.[dev,docs]'
 	@touch $@
 
 # Brian2 2.9 needs an older NumPy than the package itself is pinned to.

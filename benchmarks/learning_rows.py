@@ -3,8 +3,10 @@ train by backpropagation through time.
 
 Ours: all time steps of a window, then score, gate, changes of all weights (Eqs. 6-8), applied, and the next
 context latched. A unit is an ON and an OFF neuron, so that ours simulates two neurons where a peer has one;
-"one population" has as many as the peers. Peers: all steps forward, backward from a given error of the spike
-counts to the weights (alone: to the current of every step); no optimiser step.
+"one population" has as many as the peers. The peers' neurons draw no random numbers, nor does L0; L3 draws
+one an event. "the peers' neuron" is theirs, without a circuit (`benchmarks.given_currents`). Peers: all steps
+forward, backward from a given error of the spike counts to the weights (alone: to the current of every step);
+no optimiser step.
 
 "alone": currents are given; ours learns a gain and a bias of every channel. "weighted": behind a 3 x 3
 convolution of 128 to 128 channels, or 1024 x 1024 weights; peers convolve all steps in one call, in
@@ -18,12 +20,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from clapp_snn.circuit.basal import Basal, Conv, Dense, Shape
+from benchmarks.given_currents import Given, same_neuron
+from clapp_snn.circuit.basal import Basal, Conv, Dense
 from clapp_snn.circuit.fast_conv import FastConv
 from clapp_snn.circuit.fast_window import FastHierarchy
+from clapp_snn.circuit.ports import LinearLIFPort, Port
 from clapp_snn.circuit.stream_area import StreamArea
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
@@ -76,50 +79,19 @@ class Task:
         return 0.5 * torch.randn(shape, generator=stream).abs_()
 
 
-class Given(Basal):
-    """The input is the drive; weight and bias of a channel are learned, but stand still here."""
-
-    def __init__(self, task: Task) -> None:
-        self.shape = task.shape
-
-    def weight_shape(self, pre: int, post: int) -> Shape:
-        """(post,)."""
-        return (post,)
-
-    def input_shape(self, pre: int) -> Shape:
-        """The layer's."""
-        return self.shape
-
-    def drive_shape(self, post: int) -> Shape:
-        """The layer's."""
-        return self.unit_shape(post)
-
-    def unit_shape(self, post: int) -> Shape:
-        """The layer's."""
-        return (*self.shape[:-1], post)
-
-    def drive(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """The input."""
-        return x
-
-    def change(
-        self, signal: Float[Tensor, "sample *drive"], x: Float[Tensor, "sample *pre"]
-    ) -> tuple[Tensor, Float[Tensor, "post"]]:
-        """Sums over samples and positions."""
-        return (signal * x).flatten(0, -2).sum(0), signal.flatten(0, -2).sum(0)
-
-
-def ours(task: Task, neuron: Neuron[Any], fast: bool, single: bool = False) -> Run:
+def ours(
+    task: Task, neuron: Neuron[Any], fast: bool, single: bool = False, port: Port | None = None
+) -> Run:
     """A learning step of one area; `fast` runs by blocks, otherwise step by step."""
     channels = task.size.channels
     if not task.weighted:
-        basal: Basal = Given(task)
+        basal: Basal = Given(task.shape)
     elif task.layout == "conv":
         basal = (FastConv if fast else Conv)(task.size.side, task.size.side)
     else:
         basal = Dense()
     window = task.steps * neuron.dt
-    area = StreamArea(channels, channels, neuron, window, basal=basal, single=single)
+    area = StreamArea(channels, channels, neuron, window, basal=basal, single=single, port=port)
     hierarchy = StreamHierarchy([area])
     hierarchy.reset_parameters(0)
     batch, pattern = task.size.batch, task.pattern()
@@ -150,6 +122,17 @@ def ours(task: Task, neuron: Neuron[Any], fast: bool, single: bool = False) -> R
         return state[0]
 
     return run
+
+
+def alone(task: Task) -> Run:
+    """The peers' neuron without a circuit, learning locally (`benchmarks.same_neuron`)."""
+    shape, pattern = (task.size.batch, *task.shape), task.pattern()
+    error = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+
+    def block(first: int, last: int) -> Tensor:
+        return pattern[: last - first]
+
+    return lambda: same_neuron(block, shape, task.steps, BLOCK, DECAY, error)
 
 
 def peer(task: Task, unbind: bool, layer: Callable[[], tuple[Any, Any]]) -> Run:
@@ -268,7 +251,16 @@ PEERS = (
     "norse unbind, compiled step",
     "SpikingJelly",
 )
-OURS = ("ours L3, by step", "ours L0", "ours L3, one population", "ours L3")
+OURS = (
+    "ours L3, by step",
+    "ours L0",
+    "ours L0, linear",
+    "ours L3, one population",
+    "ours L3",
+)
+ALONE = "ours, the peers' neuron"
+"""Only where currents are given."""
+
 COMPILED_WINDOW_STEPS = 32
 """A compiled window is unrolled: beyond, the compiler takes longer than all other rows together."""
 
@@ -293,11 +285,15 @@ def make(name: str, task: Task) -> Run:
         return peer(task, unbind, lambda: _norse("compiled" in name, torch.zeros(shape)))
     if name == "SpikingJelly":
         return _jelly(task)
-    if name == "ours L0":
-        return ours(task, TwoCompartmentLIF(), True)
+    if name == ALONE:
+        return alone(task)
+    if name.startswith("ours L0"):
+        neuron = TwoCompartmentLIF()
+        return ours(task, neuron, True, port=LinearLIFPort(neuron) if "linear" in name else None)
     if name in OURS:
         single = "one population" in name
         readout = "opponent" if single else "half_wave"
-        neuron = EventBurst(EventBurstParameters(readout=readout))
-        return ours(task, neuron, "by step" not in name, single)
-    raise ValueError(f"There is no row {name!r}; choose one of {', '.join((*PEERS, *OURS))}.")
+        events = EventBurst(EventBurstParameters(readout=readout))
+        return ours(task, events, "by step" not in name, single)
+    rows = ", ".join((*PEERS, *OURS, ALONE))
+    raise ValueError(f"There is no row {name!r}; choose one of {rows}.")

@@ -10,6 +10,7 @@ what convolution libraries allocate as work space).
 import argparse
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -84,7 +85,9 @@ def layer_by_layer(network: ImageNetwork, stimulus: Tensor, group: int) -> None:
 
 def backward(network: ImageNetwork, stimulus: Tensor, group: int) -> None:
     """The sum of all losses, then one backward pass, as the published code does it."""
-    losses = [each.loss for each in network.module_losses(stimulus, streams, group, None)]
+    supervised = network.method.task == "supervised"
+    labels = torch.zeros(len(stimulus), dtype=torch.long) if supervised else None
+    losses = [each.loss for each in network.module_losses(stimulus, streams, group, labels)]
     torch.stack(losses).sum().backward()
 
 
@@ -93,14 +96,23 @@ def streams(area: int, loss: int) -> list[torch.Generator]:
 
 
 def peak(
-    method: str, width: float, batch: int, learn: Callable[[ImageNetwork, Tensor, int], None]
+    method: str,
+    width: float,
+    batch: int,
+    learn: Callable[[ImageNetwork, Tensor, int], None],
+    fake: bool = True,
 ) -> tuple[int, int]:
-    """Bytes of the weights, and the peak of everything else during `learn`."""
+    """Bytes of the weights, and the peak of everything else during `learn`.
+
+    Some methods need numbers to know their shapes: `fake` off computes them.
+    """
     record = get_method(method)
-    with FakeTensorMode():
+    with FakeTensorMode() if fake else nullcontext():
         network = image_network(record, width)
+        if not fake:
+            network.reset_parameters(0)
         side = network.encoder.architecture.image
-        stimulus = torch.zeros(batch * (1 if record.maps is None else 2), 1, side, side)
+        stimulus = torch.zeros(batch * (2 if record.pairs else 1), 1, side, side)
         weights = list(network.parameters())
         with LiveBytes() as count:
             count.forget([*weights, stimulus])

@@ -29,6 +29,7 @@ from jsonargparse import auto_cli
 
 from benchmarks.cell import KEEP_MEMORY
 from benchmarks.learning_rows import (
+    ALONE,
     BLOCK,
     COMPILED_WINDOW_STEPS,
     OURS,
@@ -138,7 +139,7 @@ def _table(
     memory: bool,
 ) -> None:
     print(f"\n{layout}, {kind}, {steps} time steps, {torch.get_num_threads()} threads", flush=True)
-    names = _names(compiled, steps)
+    names = _names(compiled, steps) + [ALONE] * (kind == "alone")
     runs = {name: make(name, task(layout, kind, steps)) for name in names}
     for run in runs.values():
         for _ in range(WARM_UP):
@@ -167,14 +168,14 @@ def _lengths(
     print(f"\n{layout}, {kind}: CPU s / peak MiB of one learning step by time steps", flush=True)
     print("| layer | " + " | ".join(map(str, lengths)) + " |")
     print("|---" * (1 + len(lengths)) + "|")
-    for name in filter(is_there, LONG):
+    for name in [*filter(is_there, LONG), *([ALONE] if kind == "alone" else [])]:
         cells, before, steps_before = [], Cost(0.0, 0.0), 1
         for steps in lengths:
             # Memory of peers grows with time, time at least so; x[t] takes its square.
             more = steps / steps_before
             power = 2 if "x[t]" in name else 1
             fits = before.seconds * more**power < limit
-            fits &= name in OURS or before.mib * more < gib * 1024
+            fits &= name in (*OURS, ALONE) or before.mib * more < gib * 1024
             if not fits:
                 cells.append("")
                 continue

@@ -2,6 +2,8 @@
 
     python -m benchmarks.spiking_online --out runs/spiking_online --study online --seeds 1 2 3
     python -m benchmarks.spiking_online --out runs/spiking_stepped --study stepped --seeds 1
+    python -m benchmarks.spiking_online --out runs/digits_full --study full --presentations 192000
+    python -m benchmarks.spiking_online --out runs/digits_lif --study lif --presentations 96000
 
 `online`: L3 on the embedded digits, two areas of 128, window counts drawn at once (n = 20). One sample learns
 after each of its windows, or 32 side by side from the mean of their changes; both see as many glances.
@@ -9,6 +11,9 @@ after each of its windows, or 32 side by side from the mean of their changes; bo
 `stepped`: the same network and batch, but every time step is simulated on the compiled engine, with and
 without a synaptic filter, to see what drawing whole windows changes. Rows of `drawn` are those of batch32 at
 that number of presentations.
+
+`full`: the same at full length (6000 windows of 32) and at n = 20 and n = 100, beside rate mode. `lif`: L0,
+every step simulated, as `clapp-snn stream --neuron lif` learns. Both with the local read-out.
 """
 
 import argparse
@@ -31,13 +36,14 @@ from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
 from clapp_snn.neurons.fast_streams import CounterStreams
 from clapp_snn.neurons.noise import Streams
 from clapp_snn.randomness import generator
-from clapp_snn.stimuli.digits import DigitSet, open_digits
+from clapp_snn.stimuli.digits import Digits, DigitSet, open_digits
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import StreamConfig
 from clapp_snn.training.stream_learner import StreamLearner
 
 STEPPED: dict[str, Any] = {"simulation": "stepped"}
+FILTERED: dict[str, Any] = {**STEPPED, "tau_basal": 100.0, "settle": 300.0}
 STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "online": {
         "batch32": {},
@@ -47,9 +53,24 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "stepped": {
         "drawn": {},
         "stepped": STEPPED,
-        "stepped-filtered": {**STEPPED, "tau_basal": 100.0, "settle": 300.0},
+        "stepped-filtered": FILTERED,
     },
-}
+    "full": {
+        "rate": {"neuron": "rate"},
+        "n20": {},
+        "n100": {"copies": 5},
+        "n20-stepped": STEPPED,
+        "n100-stepped": {**STEPPED, "copies": 5},
+        "n20-stepped-filtered": FILTERED,
+        "n100-stepped-filtered": {**FILTERED, "copies": 5},
+    },
+    "lif": {
+        "lif": {
+            **STEPPED, "neuron": "lif", "soma": "linear", "units": (96, 96), "window": 100.0, "rho": 200.0,
+            "learning_rate": 2e-3,
+        },
+    },
+}  # fmt: skip
 """Changes to the default configuration (batch 32, Adam 1e-3). Batch 1 with 1e-4 did worse on seed 0."""
 
 CURVE = (0.0, 0.25)
@@ -99,7 +120,8 @@ def learn_drawn(
     def probe(suffix: str) -> None:
         unstack(run.network, networks)
         for here, network, each, config in zip(values, networks, digits, configs, strict=True):
-            cache = cache_glances(network, each.train, each.test, config.seed, drawn=True)
+            drawn = config.drawn
+            cache = cache_glances(network, each.train, each.test, config.seed, drawn=drawn)
             here |= scores(cache, config.seed, suffix)
 
     for window in range(first.windows):
@@ -127,23 +149,31 @@ def learn_stepped(config: StreamConfig) -> dict[str, float]:
         CounterStreams(config.seed, "stepped", index, samples=range(config.batch))
         for index in range(len(config.units))
     ]
+    values = probe_stepped(network, fast, digits, config.seed, f"@{CURVE[0]:g}")
     states, position, seen = network.initial_state(config.batch), stream.start(), []
     for _ in range(config.windows):
         glance, position = stream.next(position)
         states = fast.window(glance.view.flatten(1), states, sources)
         seen.append(learner.learn(states, glance.y))
         states = network.latch(states)
+    gates = torch.tensor(seen).mean(0)[:, 1].tolist()
+    values |= {f"gate{n + 1}": 100 * gate for n, gate in enumerate(gates)}
+    return values | probe_stepped(network, fast, digits, config.seed, "")
+
+
+def probe_stepped(
+    network: StreamHierarchy, fast: FastHierarchy, digits: Digits, seed: int, suffix: str
+) -> dict[str, float]:
+    """`scores` of windows whose every step is simulated."""
     cache = CachedFeatures(
-        dict(enumerate(features(network, fast, digits.train, 1, config.seed, "train"))),
+        dict(enumerate(features(network, fast, digits.train, 1, seed, "train"))),
         digits.train.labels,
-        dict(enumerate(features(network, fast, digits.test, VIEWS, config.seed, "test"))),
+        dict(enumerate(features(network, fast, digits.test, VIEWS, seed, "test"))),
         digits.test.labels.repeat(VIEWS),
         10,
         0,
     )
-    gates = torch.tensor(seen).mean(0)[:, 1].tolist()
-    values = {f"gate{n + 1}": 100 * gate for n, gate in enumerate(gates)}
-    return values | scores(cache, config.seed)
+    return scores(cache, seed, suffix)
 
 
 def features(
@@ -186,7 +216,7 @@ def measure(
 ) -> dict[str, float]:
     """One cell; drawn conditions learn with all seeds at once, the first time one of them is asked for."""
     config = configuration(study, condition, seed, presentations)
-    if not config.drawn:
+    if config.simulation == "stepped":
         return learn_stepped(config)
     return learn_drawn(study, condition, seeds, presentations)[seed]
 
@@ -196,6 +226,15 @@ def report(study: str, rows: list[Row]) -> str:
     reference = next(iter(STUDIES[study]))
     text = summary_table(rows, ["linear1", "linear2", "few1", "few2"], reference)
     text += "\n\n" + summary_table(rows, ["local1", "local2", "gate1", "gate2"], None)
+    if study in ("full", "lif"):
+        start = [f"{name}@{CURVE[0]:g}" for name in ("linear2", "few2", "local1", "local2")]
+        text += "\n\n" + summary_table(rows, start, None)
+    if study == "full":
+        for n in ("n20", "n100"):
+            some = [row for row in rows if row.condition.split("-")[0] == n]
+            if not some:
+                continue
+            text += "\n\n" + summary_table(some, ["linear1", "linear2", "few2", "local2"], n)
     if study == "online":
         curve = [f"few2@{share:g}" for share in CURVE]
         text += "\n\n" + summary_table(rows, [*curve, "few2"], None)
@@ -209,12 +248,16 @@ def main() -> None:
     parser.add_argument("--study", choices=list(STUDIES), required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--presentations", type=int, default=16_000, help="glances in all")
+    parser.add_argument("--conditions", nargs="+", help="only these of the study")
     options = parser.parse_args()
     torch.set_num_threads(1)
     seeds = tuple(options.seeds)
+    conditions = options.conditions or list(STUDIES[options.study])
+    if unknown := set(conditions) - set(STUDIES[options.study]):
+        parser.error(f"{options.study} has no conditions {', '.join(sorted(unknown))}")
     rows = run_cells(
         options.out,
-        [(condition, seed) for condition in STUDIES[options.study] for seed in seeds],
+        [(condition, seed) for condition in conditions for seed in seeds],
         lambda condition, seed, _: measure(
             options.study, condition, seed, seeds, options.presentations
         ),

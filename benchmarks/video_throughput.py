@@ -8,15 +8,21 @@ autograd  nn.Conv3d, BatchNorm3d and MaxPool3d, channels last, detach() between 
           of the losses, one fused Adam
 backprop  the same with one loss at the top (Hinge Loss CPC, CPC)
 
-Every code runs in a fresh process; codes alternate and medians are printed. Augmentation and decoding are not
-part of it.
+The codes take turns step by step in one fresh process, so that whatever else the machine does meets all of
+them; medians of steps, and of ratios of neighbouring steps, are printed. Memory is measured in a fresh
+process for each code. Augmentation and decoding are not part of it.
+
+The floor is the arithmetic that local and autograd both need (convolutions, their weight gradients, the
+products of the comparison; multiply-add as two) at the rate of a large matrix product on this machine.
 """
 
+import math
 import multiprocessing
 import os
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from jsonargparse import auto_cli
@@ -25,8 +31,9 @@ from torch.nn import functional as F
 
 from benchmarks.cell import KEEP_MEMORY, Device, peak_memory
 from benchmarks.machine import Code, synchronise
+from benchmarks.timing import Time, fastest
 from clapp_snn.circuit.clip_hierarchy import ClipHierarchy
-from clapp_snn.encoders.video import VIDEO_ARCHITECTURES, VideoEncoder
+from clapp_snn.encoders.video import VIDEO_ARCHITECTURES, VideoArchitecture, VideoEncoder
 from clapp_snn.functional.objective import Loss
 from clapp_snn.methods.video import VIDEO_METHODS
 from clapp_snn.training.distributed import World
@@ -35,6 +42,7 @@ from clapp_snn.training.learner import make_learner
 CODES: tuple[Code, ...] = ("local", "autograd", "backprop")
 METHODS = {"hinge": ("clapp-s", "hinge-cpc"), "infonce": ("gim-layerwise", "cpc")}
 WARM_UP = 2
+STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,6 @@ class Cell:
     frames: int
     side: int
     device: Device
-    seconds: float
 
 
 class PlainVideo(nn.Module):
@@ -121,39 +128,63 @@ def network_of(cell: Cell) -> ClipHierarchy:
     return network
 
 
-def measure(cell: Cell) -> tuple[float, float, float]:
-    """Clips a second, CPU seconds a clip and peak MiB of a step beyond weights and clips."""
+def training_step(cell: Cell) -> Callable[[], object]:
+    """A training step of a cell, on clips of noise."""
     device = torch.device(cell.device)
     torch.manual_seed(0)
     clips = torch.randn(cell.batch, cell.frames, cell.side, cell.side, 3, device=device)
     network = network_of(cell).to(device)
     if cell.code == "local":
         learner = make_learner(network, 1e-3, cell.batch, World(0, 1, device))
+        return lambda: learner.step(clips, None, lambda module, loss: [])
+    plain = PlainVideo(network).to(device)
+    adam = torch.optim.Adam(plain.parameters(), lr=1e-3, fused=True)
 
-        def step() -> object:
-            return learner.step(clips, None, lambda module, loss: [])
-    else:
-        plain = PlainVideo(network).to(device)
-        adam = torch.optim.Adam(plain.parameters(), lr=1e-3, fused=True)
+    def step() -> object:
+        plain.loss(clips, cell.loss).backward()
+        adam.step()
+        adam.zero_grad(set_to_none=True)
+        return None
 
-        def step() -> object:
-            plain.loss(clips, cell.loss).backward()
-            adam.step()
-            adam.zero_grad(set_to_none=True)
-            return None
+    return step
 
+
+def memory_of(cell: Cell) -> float:
+    """Peak MiB of a step beyond weights and clips."""
+    step = training_step(cell)
     for _ in range(WARM_UP):
         step()
-    memory = peak_memory(device, step)
-    synchronise(device)
-    began, cpu, steps = time.perf_counter(), time.process_time(), 0
-    while steps < 2 or time.perf_counter() - began < cell.seconds:
+    return peak_memory(torch.device(cell.device), step)
+
+
+def race(cells: list[Cell], seconds: float) -> list[list[Time]]:
+    """Wall and CPU seconds of the steps of every cell, in turns; at least two steps each."""
+    device = torch.device(cells[0].device)
+    steps = [training_step(cell) for cell in cells]
+    found: list[list[Time]] = [[] for _ in cells]
+    for step in steps * WARM_UP:
         step()
-        steps += 1
-        synchronise(device)
-    clips_seen = steps * cell.batch
-    wall = time.perf_counter() - began
-    return clips_seen / wall, (time.process_time() - cpu) / clips_seen, memory
+    synchronise(device)
+    began = time.perf_counter()
+    while len(found[0]) < 2 or time.perf_counter() - began < seconds:
+        for step, times in zip(steps, found, strict=True):
+            wall, cpu = time.perf_counter(), time.process_time()
+            step()
+            synchronise(device)
+            times.append(Time(time.perf_counter() - wall, time.process_time() - cpu))
+    return found
+
+
+def gflop_of(cell: Cell, encoder: VideoArchitecture) -> float:
+    """Arithmetic of a layer-wise step: twice the convolutions, nine M x M products a layer, and W_pred."""
+    total, pre, sides = 0, 3, (cell.frames, cell.side, cell.side)
+    for layer in encoder.layers:
+        places = cell.batch * math.prod(replace(layer.shape, pool=False).output(*sides))
+        total += 2 * places * layer.channels * pre * math.prod(layer.shape.kernel)
+        pre, sides = layer.channels, layer.shape.output(*sides)
+        cells, area = cell.batch * (sides[0] - STEPS), sides[1] * sides[2]
+        total += 3 * STEPS * cells * area * layer.channels * (cells + layer.channels)
+    return 2 * total / 1e9
 
 
 def compare(
@@ -164,8 +195,7 @@ def compare(
     frames: int = 20,
     side: int = 72,
     device: Device = "cpu",
-    repeats: int = 3,
-    seconds: float = 5.0,
+    seconds: float = 30.0,
 ) -> None:
     """Measure every code and print the table.
 
@@ -177,32 +207,47 @@ def compare(
         frames: of a clip.
         side: of a frame, in pixels.
         device: "cpu" or "cuda".
-        repeats: runs of each code, in turn.
-        seconds: length of a run.
+        seconds: length of a race of the three codes.
     """
     os.environ.update(KEEP_MEMORY)
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {device}")
     print(f"{table}, width {width:g}, {batch} clips of {frames} frames of {side} pixels")
     fresh = multiprocessing.get_context("spawn")
     for loss in losses:
-        cells = [
-            Cell(code, loss, table, width, batch, frames, side, device, seconds) for code in CODES
-        ]
-        runs = []
-        for _ in range(repeats):
-            row = []
-            for cell in cells:
-                with fresh.Pool(1) as pool:
-                    row.append(pool.apply(measure, (cell,)))
-            runs.append(row)
-        print(f"\n{loss}\ncode       clips/s  CPU ms/clip  activations MiB  speed vs autograd")
-        for index, code in enumerate(CODES):
-            speed, cpu, memory = (statistics.median(r[index][k] for r in runs) for k in range(3))
-            # CPU time is what other work on the machine disturbs least; a GPU is compared by wall time.
-            ratio = statistics.median(
-                r[index][0] / r[1][0] if device == "cuda" else r[1][1] / r[index][1] for r in runs
+        cells = [Cell(code, loss, table, width, batch, frames, side, device) for code in CODES]
+        with fresh.Pool(1) as pool:
+            found = pool.apply(race, (cells, seconds))
+        memory = []
+        for cell in cells:
+            with fresh.Pool(1) as pool:
+                memory.append(pool.apply(memory_of, (cell,)))
+        # CPU time is what other work on the machine disturbs least; a GPU is compared by wall time.
+        seen = [[t.wall if device == "cuda" else t.cpu for t in times] for times in found]
+        print(f"\n{loss}, {len(seen[0])} steps of each code")
+        print("code       clips/s  ms/clip  activations MiB  speed vs autograd (middle half)")
+        for code, times, each, peak in zip(CODES, found, seen, memory, strict=True):
+            speed = batch / statistics.median(t.wall for t in times)
+            ratios = [a / b for a, b in zip(seen[1], each, strict=True)]
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            print(
+                f"{code:<9} {speed:8.2f}  {1e3 * statistics.median(each) / batch:7.1f}  {peak:15.0f}  "
+                f"{middle:.2f}x ({low:.2f}-{high:.2f})"
             )
-            print(f"{code:<9} {speed:8.2f}  {1e3 * cpu:11.1f}  {memory:15.0f}  {ratio:16.2f}x")
+    work = gflop_of(cells[0], VIDEO_ARCHITECTURES[table].scaled(width))
+    rate = _matmul_rate(torch.device(device))
+    print(f"\nlayer-wise step: {work:.2f} GFLOP; matrix product {rate:.0f} GFLOP/s; ", end="")
+    print(f"floor {1e3 * work / rate / batch:.1f} ms/clip")
+
+
+def _matmul_rate(device: torch.device, size: int = 2048) -> float:
+    a, b = torch.randn(2, size, size, device=device)
+
+    def product() -> None:
+        a @ b
+        synchronise(device)
+
+    best = fastest(product, 1.0)
+    return 2 * size**3 / 1e9 / (best.wall if device.type == "cuda" else best.cpu)
 
 
 if __name__ == "__main__":

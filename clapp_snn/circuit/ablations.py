@@ -97,9 +97,11 @@ class NoiseFree(StreamArea):
         return self.basal.average(self.basal.winners(drive, drive).clamp(min=0))
 
     @torch.no_grad()
-    def latch(self, state: StreamAreaState) -> StreamAreaState:
+    def latch(
+        self, state: StreamAreaState, context: Float[Tensor, "sample context"] | None = None
+    ) -> StreamAreaState:
         """As `StreamArea.latch`; both activities become contexts."""
-        exact, after = self.exact(state), super().latch(state)
+        exact, after = self.exact(state), super().latch(state, context)
         return after._replace(
             memory=NoiseFreeMemory(after.memory.context, after.memory.total, exact)
         )
@@ -170,11 +172,13 @@ class Dale(StreamArea):
                 part.copy_(values)
 
     @torch.no_grad()
-    def latch(self, state: StreamAreaState) -> StreamAreaState:
+    def latch(
+        self, state: StreamAreaState, context: Float[Tensor, "sample context"] | None = None
+    ) -> StreamAreaState:
         """As `StreamArea.latch`; weights that would have changed their sign are 0 from now on."""
         for part in self.parts:
             part.clamp_(min=0)
-        return super().latch(state)
+        return super().latch(state, context)
 
     def changes(self, update: WindowUpdate) -> Iterator[tuple[nn.Parameter, Tensor]]:
         """Each parameter with its change; I learns the opposite of E."""

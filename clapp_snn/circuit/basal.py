@@ -30,7 +30,13 @@ Shape = tuple[int, ...]
 
 
 class Basal(ABC):
-    """Shapes and connections; samples come first and channels last everywhere."""
+    """Shapes and connections; samples come first and channels last everywhere.
+
+    Attributes:
+        given: whether the drive is the input itself, currents that come from elsewhere.
+    """
+
+    given = False
 
     @abstractmethod
     def weight_shape(self, pre: int, post: int) -> Shape:
@@ -52,6 +58,15 @@ class Basal(ABC):
     def positions(self) -> int:
         """Units of a channel."""
         return math.prod(self.unit_shape(1))
+
+    @property
+    def averaged(self) -> int:
+        """Units of a channel that the score takes as one: their mean activity."""
+        return self.positions
+
+    def compared(self, post: int) -> int:
+        """Values of z and of the prediction in the score of one sample."""
+        return post * (self.positions // self.averaged)
 
     @abstractmethod
     def drive(
@@ -80,6 +95,23 @@ class Basal(ABC):
     def average(self, z: Float[Tensor, "sample *unit"]) -> Float[Tensor, "sample post"]:
         """Mean over positions."""
         return z.flatten(1, -2).mean(1) if z.dim() > 2 else z
+
+    def seen(self, z: Float[Tensor, "sample *unit"]) -> Float[Tensor, "sample compared"]:
+        """What the score takes of the activity; `average`, unless a map is compared window by window."""
+        return self.average(z)
+
+    def at_units(
+        self, apical: Float[Tensor, "sample compared"]
+    ) -> Float[Tensor, "sample *place post"]:
+        """The prediction as units receive it; an axis of 1 stands for all positions."""
+        places = (1,) * (len(self.unit_shape(1)) - 1)
+        return apical.view(len(apical), *places, -1)
+
+    def at_synapses(
+        self, apical: Float[Tensor, "sample compared"]
+    ) -> Float[Tensor, "sample compared"] | Float[Tensor, "sample *drive"]:
+        """The prediction as basal synapses know it: one value a channel, or laid out as the drive."""
+        return apical
 
 
 class Dense(Basal):
@@ -163,7 +195,7 @@ class Conv(Basal):
         self, signal: Float[Tensor, "sample row col post"], x: Float[Tensor, "sample row col pre"]
     ) -> tuple[Float[Tensor, "post pre 3 3"], Float[Tensor, "post"]]:
         """Gradient call of the convolution with `signal` at its output."""
-        shared = (signal / self.positions).permute(0, 3, 1, 2)
+        shared = (signal / self.averaged).permute(0, 3, 1, 2)
         shape = self.weight_shape(x.shape[3], signal.shape[3])
         weight = conv2d_weight(x.permute(0, 3, 1, 2), shape, shared, padding=1)
         return weight.contiguous(), shared.sum((0, 2, 3))

@@ -1,15 +1,26 @@
 """From an encoder and a row of the method table to areas on a stream, in either code."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 
 from clapp_snn.circuit.basal import Conv
-from clapp_snn.circuit.connections import LateralConnections
+from clapp_snn.circuit.connections import LateralConnections, draw_by_sources
 from clapp_snn.circuit.stream_area import StreamArea
+from clapp_snn.circuit.stream_context import (
+    ContextHierarchy,
+    area_with_context,
+    stream_source,
+    why_not_on_streams,
+)
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.circuit.two_contexts import TwoContexts
+from clapp_snn.circuit.windowed_conv import WindowedConv
 from clapp_snn.encoders.encoder import Encoder
-from clapp_snn.methods import METHODS, Method
+from clapp_snn.encoders.vgg import VGG6_WHOLE, Architecture
+from clapp_snn.functional.objective import Retro
+from clapp_snn.methods import TABLES, Method
 from clapp_snn.neurons.event_burst import EventBurst
 from clapp_snn.neurons.interface import Neuron
 from clapp_snn.neurons.rate import Rate
@@ -19,20 +30,22 @@ Code = Literal["rate", "spiking"]
 
 
 def learns_on_streams(method: Method) -> bool:
-    """Whether the circuit computes what the method asks for, with one glance at a time.
+    """Whether the circuit computes what the method asks for, with one glance at a time."""
+    return why_not_on_streams(method) is None
 
-    Each layer is an area of its own, sees one fixation or one saccade (local in time), and has a gate and a
-    prediction. Distances, and where saccades land, are the stream's business.
-    """
-    objective = method.objective
-    return (
-        objective is not None
-        and method.explicit
-        and method.context == "same"
-        and objective.time_local
-        and objective.gate
-        and objective.prediction
-    )
+
+def require_stream(method: Method) -> None:
+    """Raise ValueError, naming the reason and what can be had, unless `learns_on_streams`."""
+    if (reason := why_not_on_streams(method)) is not None:
+        able = ", ".join(n for n, each in TABLES["images"].items() if learns_on_streams(each))
+        raise ValueError(
+            f"Method {method.name!r} cannot learn from a stream: {reason}. Choose one of: {able}."
+        )
+
+
+def retro_of(method: Method) -> Retro:
+    """How the context side learns; methods on maps leave it alone."""
+    return "zero" if method.objective is None else method.objective.retro
 
 
 def build_stream(
@@ -46,7 +59,8 @@ def build_stream(
 
     The areas start from copies of the encoder's weights, in their precision, and from lateral matrices of the
     streams that rate mode draws from, so that both codes start from one network. The input of the stack is a
-    batch of patches (`Encoder.patches`), each a sample of its own.
+    batch of patches (`Encoder.patches`), each a sample of its own. Windows of methods on maps shrink with the
+    patch: 12 of 96 pixels become 2 of 16, and no window is smaller than a position.
 
     Args:
         encoder: layers, pooling, size of patches and weights.
@@ -57,32 +71,61 @@ def build_stream(
 
     Raises ValueError for a method that a stream does not support, an unknown code, and as `StreamArea` does.
     """
-    if not learns_on_streams(method):
-        able = ", ".join(name for name, each in METHODS.items() if learns_on_streams(each))
-        raise ValueError(
-            f"Method {method.name!r} cannot learn from a stream: it is not local in space and time, or has "
-            f"no gate and prediction in every layer. Choose one of: {able}."
-        )
-    assert method.objective is not None
+    require_stream(method)
     neuron = _neuron(code)
     if code == "rate":
         options = {"window": neuron.dt, **options}
     table = encoder.architecture
-    areas, pre, side = [], encoder.in_channels, table.patch
-    for index, layer in enumerate(table.layers):
-        basal = Conv(side, side, layer.pool)
-        area = StreamArea(
-            pre, layer.channels, neuron, retro=method.objective.retro, basal=basal, **options
+    basals = _projections(table, method)
+    compared = [
+        basal.compared(layer.channels) for basal, layer in zip(basals, table.layers, strict=True)
+    ]
+    areas, pre = [], encoder.in_channels
+    for index, (basal, layer) in enumerate(zip(basals, table.layers, strict=True)):
+        area = area_with_context(
+            stream_source(method),
+            index,
+            compared,
+            pre,
+            layer.channels,
+            neuron,
+            retro=retro_of(method),
+            basal=basal,
+            **options,
         )
         weights = encoder.layer(index)
         area.to(weights.weight.device, weights.weight.dtype)
         with torch.no_grad():
             area.weight.copy_(weights.weight)
             area.bias.copy_(weights.bias)
-        LateralConnections.reset_parameters(area, generator(seed, "init", "area", index))
+        draw = LateralConnections.reset_parameters if method.maps is None else draw_by_sources
+        stream = generator(seed, "init", "area", index)
+        draw(area, stream)
+        if isinstance(area, TwoContexts):
+            area.reset_top(stream, area.W_top.shape[1])
         areas.append(area)
-        pre, side = layer.channels, basal.unit_shape(1)[0]
-    return StreamHierarchy(areas)
+        pre = layer.channels
+    return stack_areas(areas, method)
+
+
+def stack_areas(areas: Sequence[StreamArea], method: Method) -> StreamHierarchy:
+    """Areas on one another, each with its context; raises ValueError as the stacks do."""
+    source = stream_source(method)
+    return StreamHierarchy(areas) if source == "same" else ContextHierarchy(areas, source)
+
+
+def _projections(table: Architecture, method: Method) -> list[Conv]:
+    found: list[Conv] = []
+    side = table.patch
+    windows = (None,) * len(table.layers) if method.maps is None else method.maps.windows
+    for layer, window in zip(table.layers, windows, strict=True):
+        if window is None:
+            found.append(Conv(side, side, layer.pool))
+        else:
+            scaled = max(1, round(window * table.patch / VGG6_WHOLE.patch))
+            found.append(WindowedConv(side, side, layer.pool, scaled))
+        side = found[-1].unit_shape(1)[0]
+    return found
 
 
 def _neuron(code: Code | Neuron) -> Neuron:

@@ -12,8 +12,8 @@ from clapp_snn.circuit import clip_backprop
 from clapp_snn.circuit.connections import LateralConnections
 from clapp_snn.circuit.network import AreaUpdate, ModuleLoss, Network, SaccadeStream
 from clapp_snn.encoders.video import VideoEncoder
-from clapp_snn.functional.clip_contrast import area_signals, context_times, pair_view
-from clapp_snn.functional.clip_convolution import update
+from clapp_snn.functional.clip_contrast import area_signals, context_times
+from clapp_snn.functional.clip_plasticity import update
 from clapp_snn.methods.record import Method
 
 
@@ -119,8 +119,7 @@ class ClipHierarchy(Network):
                 changes.append((block.gain, change.gain))
             if block.shift is not None and change.shift is not None:
                 changes.append((block.shift, change.shift))
-            scores = [pair_view(u) for u in signals.scores]
-            yield AreaUpdate(index, changes, signals.loss, signals.gate, scores, None)
+            yield AreaUpdate(index, changes, signals.loss, signals.gate, list(signals.scores), None)
             x = output
 
     def module_losses(

@@ -85,6 +85,7 @@ class CoincidenceDetector:
         copies: M, neurons per unit in each pathway.
         p0: burst probability without apical input; subtracted by "single", not used by "half_wave".
         tau: of the summing interneuron, ms; infinite for counting.
+        windows: of a map that are compared each by itself; their scores add up.
 
     Raises ValueError for values that are not positive and finite (tau may be infinite), copies or a window in
     steps that are not whole, an unknown read-out, or p0 outside [0, 1), and for "opponent" p0 = 0.
@@ -97,6 +98,7 @@ class CoincidenceDetector:
     copies: int = 1
     p0: float = 0.0
     tau: float = math.inf
+    windows: int = 1
 
     def __post_init__(self) -> None:
         if self.readout not in ("half_wave", "opponent", "single"):
@@ -107,8 +109,10 @@ class CoincidenceDetector:
             value = getattr(self, name)
             if not (value > 0 and (math.isfinite(value) or name == "tau")):
                 raise ValueError(f"{name} of a detector must be positive and finite, not {value}.")
-        if not isinstance(self.copies, int):
-            raise ValueError(f"copies of a detector must be a whole number, not {self.copies}.")
+        for name in ("copies", "windows"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} of a detector must be a whole number, not {value}.")
         if self.steps < 1 or not math.isclose(self.steps * self.dt, self.window, rel_tol=1e-6):
             raise ValueError(
                 f"The window of {self.window:g} ms must be a whole number of steps of {self.dt:g} ms."
@@ -159,7 +163,7 @@ class CoincidenceDetector:
 
         Args:
             outputs: of the neurons, shape (sample, pathway, copy, *units); copies times positions must be the
-                `copies` of the detector.
+                `copies` of the detector, times its `windows`.
             state: membrane.
             weight: J of each sample (`weight`).
 
@@ -167,10 +171,11 @@ class CoincidenceDetector:
         """
         shape = tuple(outputs.burst.shape)
         paths = len(self.signs)
-        if len(shape) < 4 or shape[1] != paths or math.prod(shape[2:-1]) != self.copies:
+        copies = self.copies * self.windows
+        if len(shape) < 4 or shape[1] != paths or math.prod(shape[2:-1]) != copies:
             raise ValueError(
-                f"The {self.readout} read-out of {self.copies} copies needs outputs of shape (samples, "
-                f"{paths} pathways, {self.copies} copies, units), not {shape}."
+                f"The {self.readout} read-out of {copies} copies needs outputs of shape (samples, "
+                f"{paths} pathways, {copies} copies, units), not {shape}."
             )
         if state.u.shape != shape[:1] or weight.shape != shape[:1]:
             raise ValueError(

@@ -46,3 +46,10 @@ class LateralConnections(nn.Module):
     def predict(self, c: Float[Tensor, "sample c"]) -> Float[Tensor, "sample z"]:
         """Apical input W_pred c of a single matrix."""
         return F.linear(c, self.W_pred)
+
+
+def draw_by_sources(connections: LateralConnections, generator: torch.Generator) -> None:
+    """Draw W_pred from U(-1/sqrt(C), 1/sqrt(C)), C = neurons that hold c: the default of CLAPP++."""
+    bound = 1 / math.sqrt(connections.W_pred.shape[-1])
+    with torch.no_grad():
+        connections.W_pred.uniform_(-bound, bound, generator=generator)

@@ -20,6 +20,7 @@ from clapp_snn.circuit.coincidence import CoincidenceDetector
 from clapp_snn.circuit.stream_area import StreamArea, StreamAreaState, WindowSums
 from clapp_snn.circuit.stream_checks import require_input
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.circuit.two_contexts import TwoContexts, with_second
 from clapp_snn.neurons.drawn import draw_counts
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
 from clapp_snn.neurons.interface import Outputs
@@ -78,7 +79,7 @@ def drawn_window(
     # Pooling groups have their final winner from the first step on.
     passed = area.basal.winners(a, torch.zeros_like(a))
     shape = (len(x), len(area.detector.signs), *area.unit_shape)
-    apical = state.apical.view(len(x), 1, *area.everywhere, -1)
+    apical = area.basal.at_units(state.apical)[:, None]
     inputs = area.drives(
         area.port.soma(passed)[:, None].expand(shape),
         area.port.apical(area.signs[:, 0] * apical, kappa.view(-1, 1, *area.everywhere, 1)).expand(
@@ -120,7 +121,10 @@ def drawn_windows(
     after = []
     for index, (state, source) in enumerate(zip(states, sources, strict=True)):
         area = hierarchy.area(index)
+        second = state.memory.second if isinstance(area, TwoContexts) else None
         state = drawn_window(area, x, state, source)
+        if second is not None:
+            state = with_second(state, drawn_window(area, x.clone(), second, source))
         after.append(state)
-        x = state.sums.z / area.detector.steps
+        x = area.told(state)
     return after

@@ -15,6 +15,7 @@ from torch import Tensor
 from clapp_snn.circuit.basal import Conv, Dense
 from clapp_snn.circuit.coincidence import CoincidenceDetector
 from clapp_snn.circuit.fast_conv import FastConv
+from clapp_snn.circuit.fast_lif import CountedLIF, are_one, charged, runs_as_one
 from clapp_snn.circuit.fast_neurons import (
     Buffers,
     CountedIntervals,
@@ -25,6 +26,7 @@ from clapp_snn.circuit.fast_neurons import (
 from clapp_snn.circuit.ports import EventBurstPort, LIFPort, NaudSprekelerPort, StrictBurstPort
 from clapp_snn.circuit.stream_area import StreamArea, StreamAreaState, WindowSums
 from clapp_snn.circuit.stream_checks import require_input
+from clapp_snn.circuit.windowed_conv import WindowedConv
 from clapp_snn.native import conv_forward
 from clapp_snn.native.spikes import by_input, spike_drive
 from clapp_snn.neurons.fast import FastLayer
@@ -45,6 +47,8 @@ def require_fast(area: StreamArea) -> None:
     """
     if type(area) is not StreamArea:
         reason = f"it is a {type(area).__name__}, whose steps may be others"
+    elif isinstance(area.basal, WindowedConv):
+        reason = "its map is compared window by window, each with a prediction of its own"
     elif area.memory.moving:
         reason = "its apical memory changes within a window; use a latch"
     elif area.decay < 1:
@@ -74,6 +78,7 @@ class FastArea:
     Attributes:
         area: as given.
         lanes: neurons of every unit that need memory in a block.
+        bare: whether a block needs no memory but its input.
 
     Raises ValueError for another area.
     """
@@ -82,7 +87,10 @@ class FastArea:
         require_fast(area)
         self.area = area
         self.by_intervals = runs_by_intervals(area)
-        self.lanes = 1 if self.by_intervals else len(area.detector.signs) * area.copies
+        self.as_one = runs_as_one(area)
+        alone = self.by_intervals or self.as_one
+        self.lanes = 1 if alone else len(area.detector.signs) * area.copies
+        self.bare = area.basal.given and (self.by_intervals or charged(area))
         basal = area.basal
         self.dense = type(basal) is Dense
         self.known = type(basal) in (Dense, Conv, FastConv)
@@ -106,15 +114,21 @@ class FastArea:
         self.kappa = area.gain.kappa(state.size)
         self.by_input: Tensor | None = None
         self.sums = WindowSums(*(torch.zeros_like(each) for each in state.sums))
-        self.summed = self.pooled or (self.by_intervals and isinstance(source, CounterStreams))
         self.neurons: Counting
+        self.summed, drive = self.pooled, None if self.pooled else self.sums.drive
         if self.by_intervals and isinstance(source, CounterStreams):
-            drive = None if self.pooled else self.sums.drive
+            self.summed = True
             self.neurons = CountedIntervals(area, state, self.kappa, source, self.buffers, drive)
+        elif self.as_one and are_one(state.neuron):
+            self.summed |= area.basal.given and charged(area)
+            into = drive if self.summed else None
+            self.neurons = CountedLIF(area, state, self.kappa, self.buffers, into)
         else:
             self.neurons = CountedLayer(area, state, self.kappa, source)
         # With a synaptic filter the drive is that of the filtered input.
         self.filtered = torch.zeros_like(state.basal) if area.basal_decay else self.sums.x
+        # Where the drive is the input, and summed by the neurons, one pass through it is enough.
+        self.one_sum = self.bare and self.summed and not area.basal_decay
 
     def advance(
         self, x: Float[Tensor, "time sample *pre"], first: int, speak: bool
@@ -130,7 +144,7 @@ class FastArea:
         """
         require_input(x[0], self.state.basal)
         steps, counted = len(x), first >= self.area.settle
-        if counted:
+        if counted and not self.one_sum:
             _add(self.sums.x, x)
         if self.area.basal_decay:
             x = self._filter(x)
@@ -192,8 +206,10 @@ class FastArea:
     def finish(self) -> StreamAreaState:
         """The state at the end of the window, as `StreamArea.read` and `latch` take it."""
         area, state, counted = self.area, self.state, self.neurons.finish()
-        drive, steps = self.sums.drive, area.detector.steps
-        if not self.summed:  # a = W x + b: the sum is that of the mean input
+        x, drive, steps = self.sums.x, self.sums.drive, area.detector.steps
+        if self.one_sum:
+            x = drive.clone()  # every field has memory of its own
+        elif not self.summed:  # a = W x + b: the sum is that of the mean input
             mean = self.filtered / steps
             drive = steps * area.basal.drive(mean, area.weight.detach(), area.bias.detach())
         currents, detector = area.detector.collect(
@@ -202,7 +218,7 @@ class FastArea:
         return state._replace(
             neuron=self.neurons.state,
             basal=self.basal,
-            sums=WindowSums(self.sums.x, area.port.activity(counted.events), drive),
+            sums=WindowSums(x, area.port.activity(counted.events), drive),
             detector=detector,
             nucleus=area.nucleus.step(currents, state.nucleus),
             elapsed=torch.full_like(state.elapsed, area.steps),

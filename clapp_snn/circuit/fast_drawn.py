@@ -12,7 +12,8 @@ Does what `StreamHierarchy.step` does for rate neurons and `drawn_windows` for L
 `CounterStreams`. `states` and `load` exchange what areas hold between windows with the eager stack.
 
 Supported: dense and 3x3 convolutional `StreamArea`s with rate neurons or L3 on their own ports, float32 on
-the CPU, latches, ideal detectors, no filters or traces, post-factor "drive".
+the CPU, latches, ideal detectors, no filters or traces, post-factor "drive"; contexts from other areas
+(`ContextHierarchy`), but no maps that are compared window by window.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clapp_snn.circuit.fast_drawn_area import FastDrawnArea
+from clapp_snn.circuit.stream_context import ContextHierarchy
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.circuit.stream_state import Learned, StreamAreaState
 from clapp_snn.neurons.fast_streams import CounterStreams
@@ -29,7 +31,7 @@ from clapp_snn.neurons.fast_streams import CounterStreams
 
 def require_plain(hierarchy: StreamHierarchy) -> None:
     """Raise ValueError for a subclass, whose areas may not learn by themselves."""
-    if type(hierarchy) is not StreamHierarchy:
+    if type(hierarchy) not in (StreamHierarchy, ContextHierarchy):
         raise ValueError(
             f"The compiled engine learns area by area; {type(hierarchy).__name__} may do otherwise."
         )
@@ -87,8 +89,11 @@ class FastDrawn:
     @torch.no_grad()
     def latch(self) -> None:
         """Begin the next window in all areas, with the weights as they are now."""
-        for area in self.areas:
-            area.latch()
+        seen = [area.z for area in self.areas]
+        stack = self.hierarchy
+        sources = stack.predicted_by if isinstance(stack, ContextHierarchy) else range(len(seen))
+        for area, source in zip(self.areas, sources, strict=True):
+            area.latch(seen[source])
 
     @torch.no_grad()
     def states(self) -> list[StreamAreaState]:

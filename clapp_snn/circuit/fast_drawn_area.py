@@ -88,7 +88,7 @@ class FastDrawnArea:
         self.drive = empty((samples, *area.unit_shape))
         self.top: Tensor | None = None
         self.z = torch.zeros(samples, units)
-        self.c, self.apical = torch.zeros(samples, units), torch.zeros(samples, units)
+        self.c, self.apical = torch.zeros(samples, area.W_pred.shape[1]), torch.zeros_like(self.z)
         self.size = area.gain.initial_size(self.c)
         self.totals = torch.zeros(samples, self.paths, units)
         self.score: Tensor | None = None
@@ -202,11 +202,14 @@ class FastDrawnArea:
         changes = list(area.changes(WindowUpdate(weight, bias, coincidence, retro)))
         return Learned(index, changes, gamma, self.score, self.z)
 
-    def latch(self) -> None:
-        """The activity of the window becomes the context; raises ValueError unless a window has passed."""
+    def latch(self, context: Float[Tensor, "sample context"]) -> None:
+        """The activity of the window, of this area or of its source, becomes the context.
+
+        Raises ValueError unless a window has passed.
+        """
         if self.score is None:
             raise ValueError("No window has passed since the last latch.")
-        self.c = self.z
+        self.c = context
         self.apical = self.area.predict(self.c)
         self.size = self.area.gain.follow(self.size, self.apical)
         self.now, self.score = 1 - self.now, None

@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple, Protocol, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from clapp_snn.circuit.ports import EventBurstPort
@@ -181,23 +181,32 @@ class CountedIntervals:
 
     def finish(self) -> Counted:
         """See `Counting`."""
-        area, counts = self.area, self.counts
-        totals = counts.totals.to(counts.events.dtype)
-        event, burst = totals[:, :1, None], totals[:, 1 : 1 + self.paths, None]
-        z = counts.events.view(-1, *area.unit_shape) / (self.paths * area.copies)
-        return Counted(z, Outputs(event, event, burst), self._share())
+        counts = self.counts
+        return collect_counts(self.area, self.kappa, counts.events, counts.totals, counts.share)
 
-    def _share(self) -> Tensor | None:
-        area, counts = self.area, self.counts
-        if counts.share is None:
-            return None
-        event, burst = (
-            each.view(-1, 1, 1, *area.unit_shape) / area.copies
-            for each in (counts.events, counts.share)
-        )
-        if self.paths == 2:  # all of the difference, beside a population that has no bursts
-            burst = torch.cat([burst, torch.zeros_like(burst)], 1)
-        return area.detector.share(Outputs(event, event, burst), self.kappa)
+
+def collect_counts(
+    area: StreamArea,
+    kappa: Float[Tensor, "sample"],
+    events: Float[Tensor, "sample unit"],
+    totals: Int64[Tensor, "sample 3"],
+    share: Float[Tensor, "sample unit"] | None,
+) -> Counted:
+    """What counts over all neurons of every unit say of a window; as `WindowCounts` has them."""
+    said, paths = totals.to(events.dtype), len(area.detector.signs)
+    event, burst = said[:, :1, None], said[:, 1 : 1 + paths, None]
+    z = events.view(-1, *area.unit_shape) / (paths * area.copies)
+    own = None if share is None else _share(area, kappa, events, share)
+    return Counted(z, Outputs(event, event, burst), own)
+
+
+def _share(area: StreamArea, kappa: Tensor, events: Tensor, bursts: Tensor) -> Tensor:
+    event, burst = (
+        each.view(-1, 1, 1, *area.unit_shape) / area.copies for each in (events, bursts)
+    )
+    if len(area.detector.signs) == 2:  # all of the difference, beside a population without bursts
+        burst = torch.cat([burst, torch.zeros_like(burst)], 1)
+    return area.detector.share(Outputs(event, event, burst), kappa)
 
 
 def runs_by_intervals(area: StreamArea) -> bool:
@@ -211,5 +220,5 @@ def apical_drive(
     area: StreamArea, state: StreamAreaState, kappa: Float[Tensor, "sample"]
 ) -> Float[Tensor, "sample path 1 *unit"]:
     """What dendrites of each pathway see through the window."""
-    apical = state.apical.view(len(kappa), 1, 1, *area.everywhere, -1)
+    apical = area.basal.at_units(state.apical)[:, None, None]
     return area.port.apical(area.signs * apical, kappa.view(-1, 1, 1, *area.everywhere, 1))

@@ -30,6 +30,9 @@ from clapp_snn.neurons.interface import Source
 BLOCK = 1 << 21
 """Drives of an area in a block, for all its neurons: 8 MiB, which stay in the cache of a processor."""
 
+GIVEN = 32
+"""At least so many steps where drives are given: there is nothing to keep in the cache but the state."""
+
 Blocks = Callable[[int, int], Tensor]
 """From the first step and the one behind the last to the input of these steps, (time, sample, *pre)."""
 
@@ -106,7 +109,8 @@ class FastHierarchy:
             math.prod(each.area.basal.drive_shape(len(each.area.weight))) * each.lanes
             for each in self.areas
         )
-        block = self.block or max(1, BLOCK // max(1, largest * samples))
+        least = GIVEN if all(each.bare for each in self.areas) else 1
+        block = self.block or max(least, BLOCK // max(1, largest * samples))
         steps = self.hierarchy.steps
         cuts = sorted({0, steps, *(each.area.settle for each in self.areas)})
         starts = [at for cut, after in pairwise(cuts) for at in range(cut, after, block)]

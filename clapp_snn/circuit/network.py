@@ -79,6 +79,7 @@ class Network(nn.Module, ABC):
         classifiers: a linear read-out for each module that is supervised, bottom up.
         grid: cells side by side that share a row of the score tensors (7 for images, 1 for sequences).
         weight_decay: of the optimisers; 0 unless the published setting of the modality has one.
+        plain_steps: changes are added to the weights, times the learning rate, in place of Adam.
 
     Raises ValueError if the method has another number of layers.
     """
@@ -86,6 +87,7 @@ class Network(nn.Module, ABC):
     encoder: LayeredEncoder
     grid: int
     weight_decay: float = 0.0
+    plain_steps: bool = False
 
     def __init__(self, encoder: LayeredEncoder, method: Method) -> None:
         super().__init__()

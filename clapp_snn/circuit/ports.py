@@ -132,7 +132,7 @@ class LIFPort(Port):
         beta, threshold = self.constants.beta, self.constants.threshold
         # The threshold is crossed at the end of a step: half a step less turns rounding up into rounding.
         period = 1 / rate.clamp(max=1) - 0.5
-        reaches = threshold * (1 - beta) / (1 - beta**period)
+        reaches = threshold * (1 - beta) / (1 - torch.exp(math.log(beta) * period))
         return torch.where(rate > 0, reaches, torch.zeros_like(reaches))
 
     def apical(
@@ -158,10 +158,16 @@ class LinearLIFPort(LIFPort):
     0.5, 1 and 2.
     """
 
+    @property
+    def charge(self) -> tuple[float, float, float]:
+        """Gain, scale and shift: the increment of a step is gain (scale a + shift)."""
+        constants = self.constants
+        return constants.threshold, self.rho * self.dt / MS_PER_S, 1 - constants.beta
+
     def soma(self, a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Increment a step: linear in a, and not rectified."""
-        step = self.rho * self.dt / MS_PER_S
-        return self.constants.threshold * (step * a + (1 - self.constants.beta))
+        gain, scale, shift = self.charge
+        return gain * (scale * a + shift)
 
 
 def port_of(neuron: Neuron) -> Port:

@@ -51,6 +51,7 @@ class StreamArea(StreamParts):
     """
 
     drives: Callable[[Tensor, Tensor], Inputs] = Inputs
+    _held: tuple[StreamAreaState, WindowTraces] | None = None
 
     @torch.no_grad()
     def step(
@@ -79,7 +80,7 @@ class StreamArea(StreamParts):
         inputs = self.drives(
             self.port.soma(passed)[:, None, None].expand(shape),
             self.port.apical(
-                self.signs * apical.view(len(x), 1, 1, *self.everywhere, -1),
+                self.signs * self.basal.at_units(apical)[:, None, None],
                 kappa.view(-1, 1, 1, *self.everywhere, 1),
             ).expand(shape),
         )
@@ -106,7 +107,7 @@ class StreamArea(StreamParts):
             ),
             detector=detector,
             nucleus=self.nucleus.step(currents, state.nucleus),
-            memory=self.memory.step(self.basal.average(z), state.memory),
+            memory=self.memory.step(self.basal.seen(z), state.memory),
             apical=apical,
             elapsed=state.elapsed + 1,
             share=share,
@@ -127,6 +128,7 @@ class StreamArea(StreamParts):
                 f"A window has {self.steps} steps, but {int(state.elapsed)} have passed since the last one."
             )
         traces = self._traces(state)
+        self._held = state, traces  # `latch` wants them, too
         gamma = self.nucleus.read(state.nucleus, y).gamma
         return Reading(gamma, state.detector.u, traces, self.learned(gamma, traces))
 
@@ -142,20 +144,49 @@ class StreamArea(StreamParts):
         d = post_factor(self.basal.winners(drive, drive), z, self.post_factor)
         d = self.basal.at_winners(d, drive)
         c = self.memory.average(state.memory, self.steps)
-        A = self.predict(c) if self.memory.moving else state.apical
+        A = self.basal.at_synapses(self.predict(c) if self.memory.moving else state.apical)
         if self.by_bursts:
             A = self.basal.at_winners(apical_input_from_bursts(state.share / steps, z), drive)
-        return WindowTraces(x, self.basal.average(z), d, A, c, state.x_prev, state.d_prev)
+        return WindowTraces(x, self.basal.seen(z), d, A, c, state.x_prev, state.d_prev)
+
+    def told(self, state: StreamAreaState) -> Float[Tensor, "sample *unit"]:
+        """Mean activity of a window without decaying traces, as the area above is told."""
+        return state.sums.z / self.detector.steps
+
+    def seen(self, state: StreamAreaState) -> Float[Tensor, "sample compared"]:
+        """Mean activity of the window as the score takes it."""
+        return self.basal.seen(state.sums.z / effective_steps(self.decay, self.detector.steps))
 
     @torch.no_grad()
-    def latch(self, state: StreamAreaState) -> StreamAreaState:
+    def latch(
+        self, state: StreamAreaState, context: Float[Tensor, "sample context"] | None = None
+    ) -> StreamAreaState:
         """Begin the next window: the activity of the last one becomes the context.
 
-        Raises ValueError for input that was not finite.
+        Args:
+            state: at the end of the window.
+            context: activity of the area that predicts; None where this one predicts itself.
+
+        Raises ValueError for input that was not finite, and for a context of another size.
         """
-        x, z, d, *_ = self._traces(state)
-        memory = self.memory.close(z, state.memory)
-        apical = self.predict(memory.context)
+        size = self.W_pred.shape[-1]
+        if context is None and self.context is not None:
+            raise ValueError(
+                "Another area predicts what this one does: latch the stack, or pass its activity."
+            )
+        if context is not None and context.shape[1] != size:
+            raise ValueError(f"The context has {size} values, not {context.shape[1]}.")
+        return self._begin(state, context, self.predict)
+
+    def _begin(
+        self, state: StreamAreaState, context: Tensor | None, predict: Callable[[Tensor], Tensor]
+    ) -> StreamAreaState:
+        """The next window, predicted from `context` (None: the activity of the last one)."""
+        held = None if self._held is None or self._held[0] is not state else self._held[1]
+        x, z, d, *_ = held or self._traces(state)
+        self._held = None
+        memory = self.memory.close(z if context is None else context, state.memory)
+        apical = predict(memory.context)
         return state._replace(
             sums=WindowSums(*(torch.zeros_like(each) for each in state.sums)),
             detector=self.counter.reset(state.detector),

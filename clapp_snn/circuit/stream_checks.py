@@ -30,6 +30,15 @@ def require_known(retro: str, post_factor: str) -> None:
             raise ValueError(f"{what} is one of {', '.join(choices)}, not {name!r}.")
 
 
+def require_target_side(retro: str) -> None:
+    """Raise ValueError unless only the predicted activity learns."""
+    if retro != "zero":
+        raise ValueError(
+            "Where another area predicts, or a map is compared window by window, the context side learns "
+            f"nothing: retro='zero', not {retro!r}."
+        )
+
+
 def require_port(port: Port, neuron: Neuron) -> None:
     """Raise ValueError for a port that was made for another model, parameter set or time step."""
     if port.dt != neuron.dt:

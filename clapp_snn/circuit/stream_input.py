@@ -18,8 +18,11 @@ def stream_input(
         view: values of one window, in any arrangement for dense areas and with channels before rows and
             columns for convolutional ones; where it changes during the window, a second axis is time.
 
+    It lies on the device of the network's weights.
+
     Raises ValueError for another number of values, or of steps than the window has.
     """
+    view = view.to(network.area(0).weight.device)
     shape = network.area(0).input_shape
     if len(shape) == 3 and view.dim() > 3:
         view = view.movedim(-3, -1)

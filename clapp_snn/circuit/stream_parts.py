@@ -20,6 +20,7 @@ from clapp_snn.circuit.stream_checks import (
     require_memory,
     require_port,
     require_sizes,
+    require_target_side,
     whole_steps,
 )
 from clapp_snn.circuit.stream_state import StreamAreaState, WindowSums
@@ -51,12 +52,14 @@ class StreamParts(LateralConnections):
         readout: None counts bursts ideally; `SynapticReadout` reads spikes through plastic synapses.
         basal: layout of the basal synapses; None connects every input with every unit.
         tau_eligibility: time constant of what synapses hold of a window, ms; infinite for counts.
+        context: values of another area's activity that predict (`circuit.stream_context`); None: its own.
 
     Weights are NaN until `reset_parameters` draws them, or they are loaded or written.
 
     Raises ValueError for sizes or copies that are not positive and whole, times that are negative or no whole
-    number of steps, unknown names, a port or memory made for another neuron or time step, and `single`
-    without an opponent read-out.
+    number of steps, unknown names, a port or memory made for another neuron or time step, `single`
+    without an opponent read-out, and where another area predicts, or a map is compared window by window, for
+    other than retro="zero" and (another area) a latch.
     """
 
     def __init__(
@@ -78,11 +81,15 @@ class StreamParts(LateralConnections):
         readout: Callable[[CoincidenceDetector, tuple[int, ...]], Counter] | None = None,
         basal: Basal | None = None,
         tau_eligibility: float = math.inf,
+        context: int | None = None,
     ) -> None:
         require_sizes(pre, post)
         require_known(retro, post_factor)
-        super().__init__(post, post, retro == "free")
-        self.basal = basal or Dense()
+        basal = basal or Dense()
+        compared = basal.compared(post)
+        super().__init__(compared, context or compared, retro == "free")
+        self.basal = basal
+        self.context = context
         self.input_shape = self.basal.input_shape(pre)
         self.unit_shape = self.basal.unit_shape(post)
         self.weight = nn.Parameter(torch.empty(self.basal.weight_shape(pre, post)))
@@ -93,6 +100,10 @@ class StreamParts(LateralConnections):
         self.memory = memory or Latch()
         require_port(self.port, neuron)
         require_memory(self.memory, neuron.dt)
+        if context is not None or compared != post:
+            require_target_side(retro)
+        if context is not None and self.memory.moving:
+            raise ValueError("The activity of another area is latched; this memory traces its own.")
         self.retro: Retro = retro
         self.post_factor: Post = post_factor
         self.by_bursts = post_factor in ("burst", "burst_ratio")
@@ -105,9 +116,10 @@ class StreamParts(LateralConnections):
             self.port.rho,
             window,
             neuron.dt,
-            copies * self.basal.positions,
+            copies * self.basal.averaged,
             self.port.p0,
             tau_nucleus,
+            self.basal.positions // self.basal.averaged,
         )
         self.copies = copies
         shape = (copies, *self.unit_shape)
@@ -152,7 +164,8 @@ class StreamParts(LateralConnections):
         x = self.weight.new_zeros(samples, *self.input_shape)
         z = x.new_zeros(samples, *self.unit_shape)
         drive = x.new_zeros(samples, *self.basal.drive_shape(len(self.weight)))
-        c = x.new_zeros(samples, len(self.weight))
+        predicted, predicting = self.W_pred.shape[-2:]
+        zhat, c = x.new_zeros(samples, predicted), x.new_zeros(samples, predicting)
         # Every field has memory of its own, as files of tensors require.
         shape = (samples, len(self.detector.signs), self.copies, *self.unit_shape)
         return StreamAreaState(
@@ -162,7 +175,7 @@ class StreamParts(LateralConnections):
             self.counter.initial_state(c),
             self.nucleus.initial_state(c),
             self.memory.initial_state(c),
-            c,
+            zhat,
             x.clone(),
             drive.clone(),
             self.gain.initial_size(c),

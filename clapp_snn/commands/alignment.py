@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clapp_snn.commands.train import device_of, images_of
+from clapp_snn.commands.train import images_of
 from clapp_snn.figures import style
 from clapp_snn.figures.update_alignment import update_alignment
 from clapp_snn.files import write_text
@@ -19,6 +19,7 @@ from clapp_snn.training.batches import Plan
 from clapp_snn.training.build import build_network
 from clapp_snn.training.checkpoint import list_checkpoints, load_weights
 from clapp_snn.training.config import TrainConfig, read_config
+from clapp_snn.training.device import device_of
 
 FILE = "alignment.csv"
 FIGURE = "alignment.png"

@@ -126,7 +126,8 @@ def _default_folder(run: str | Path, options: ExportOptions) -> Path:
 def _require_learning(source: Source, options: ExportOptions, able: bool) -> None:
     if source.learning is None:
         raise ValueError(
-            "Runs on images learn from pairs of patches, which no chip rule here can do."
+            "Runs on images learn from pairs of patches, and areas with feedback from others by a rule that "
+            "no chip has here; export without --learning."
         )
     if options.target != "nir" and not able:
         raise ValueError(

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from clapp_snn.circuit.build_stream import retro_of
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.circuit.two_contexts import TwoContexts
 from clapp_snn.commands.spike_probe import Looks, look
 from clapp_snn.commands.train import images_of
 from clapp_snn.evaluation.interfaces import standard_views
@@ -16,12 +18,13 @@ from clapp_snn.export.convert import Conversion, Converted, convert
 from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.linear_lif import export_linear, is_linear
 from clapp_snn.export.rate_layers import RateLayer, layers_of_encoder, layers_of_stream
-from clapp_snn.training.build import load_encoder
+from clapp_snn.training.build import load_encoder, require_rectified
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.config import FILE as IMAGE_RUN
 from clapp_snn.training.config import read_config
+from clapp_snn.training.encoder_weights import fill
 from clapp_snn.training.kept import KEPT, open_kept
-from clapp_snn.training.stream_build import build_network
+from clapp_snn.training.stream_build import build_network, method_of
 from clapp_snn.training.stream_config import FILE as STREAM_RUN
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_objects import open_objects
@@ -44,7 +47,7 @@ class Source:
         samples: input activity to compare spikes on.
         looks: labelled looks for probes; None where a probe would take hours.
         learning: the rule and its lateral weights; None for runs on images, which learn from pairs of
-        patches. stream: the areas; None for runs on images.
+        patches, and for contexts from other areas. stream: the areas; None for runs on images.
         seed: of the run.
         spiking: trained as the spiking network that is exported, not in rate code.
     """
@@ -78,8 +81,12 @@ def open_source(run: str | Path, conversion: Conversion, samples: int) -> Source
         return source_of_stream(kept.network, kept.config, conversion, samples, origin)
     if (folder / STREAM_RUN).is_file():
         config = read_stream_config(folder)
-        network = build_network(config)
-        network.load_state_dict(load_checkpoint(folder).model)
+        network = fill(
+            build_network(config),
+            load_checkpoint(folder).model,
+            folder,
+            f"its {STREAM_RUN}: units {list(config.units)} on {config.data}",
+        )
         return source_of_stream(network, config, conversion, samples, f"run {folder.name}")
     if (folder / IMAGE_RUN).is_file():
         return _source_of_images(folder, conversion, samples)
@@ -129,19 +136,27 @@ def source_of_stream(
     )
 
 
-def _learning(network: StreamHierarchy, config: StreamConfig, converted: Converted) -> Learning:
+def _learning(
+    network: StreamHierarchy, config: StreamConfig, converted: Converted
+) -> Learning | None:
+    """None where areas do not predict themselves unit by unit, which no target has room for."""
     areas = []
     for index, scale in enumerate(converted.scales):
         area = network.area(index)
+        other = area.context is not None or isinstance(area, TwoContexts)
+        if other or area.W_pred.shape != (len(area.weight),) * 2:
+            return None
         retro = None if area.W_retro is None else area.W_retro.detach().double().numpy()
         areas.append(AreaLearning(area.W_pred.detach().double().numpy(), retro, scale))
     steps = max(1, round(config.window / config.dt))
-    return Learning(tuple(areas), config.retro, config.rule, config.learning_rate, steps)
+    retro_rule = retro_of(method_of(config))
+    return Learning(tuple(areas), retro_rule, config.rule, config.learning_rate, steps)
 
 
 def _source_of_images(folder: Path, conversion: Conversion, samples: int) -> Source:
     config = read_config(folder)
     dataset = images_of(config, "export")
+    require_rectified(config, "export")
     encoder = load_encoder(config, folder, torch.device("cpu"))
     view = standard_views(encoder.architecture.image, grey=not config.color).centre
     split = dataset.unlabeled

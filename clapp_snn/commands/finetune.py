@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from clapp_snn.commands.train import device_of, images_of
+from clapp_snn.commands.train import images_of
 from clapp_snn.evaluation.finetune import (
     FinetuneRow,
     FinetuneSettings,
@@ -12,8 +12,9 @@ from clapp_snn.evaluation.finetune import (
 )
 from clapp_snn.evaluation.finetune import finetune as run_finetune
 from clapp_snn.evaluation.interfaces import standard_views
-from clapp_snn.training.build import load_encoder, random_encoder
+from clapp_snn.training.build import load_encoder, random_encoder, require_rectified
 from clapp_snn.training.config import read_config
+from clapp_snn.training.device import device_of
 
 FILE = "finetune.csv"
 
@@ -31,6 +32,7 @@ def finetune(
     """
     folder, config = Path(run), read_config(run)
     data = images_of(config, "finetune")
+    require_rectified(config, "finetune")
     where = device_of(device)
     starts = {
         "learned": load_encoder(config, folder, where),

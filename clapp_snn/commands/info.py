@@ -7,6 +7,7 @@ import torch
 
 from clapp_snn import __version__, native
 from clapp_snn.circuit.hierarchy import Hierarchy
+from clapp_snn.circuit.stream_context import stream_source, why_not_on_streams
 from clapp_snn.commands.speech_network import speech_parameters, speech_rows
 from clapp_snn.commands.video_network import video_parameters, video_rows
 from clapp_snn.encoders.encoder import Encoder
@@ -40,7 +41,8 @@ def methods_text() -> str:
         "empty where the method is not defined. title and source are of the first modality that has the "
         "method. rule: how this package "
         "computes it; 'explicit' is in closed form (Eqs. 6-8 for CLAPP), without autograd.\n\n"
-        f"What the update of a feedforward synapse needs to know\n{locality_text()}"
+        f"What the update of a feedforward synapse needs to know\n{locality_text()}\n\n"
+        f"On streams, one glance at a time (clapp-snn stream --method)\n{streams_text()}"
     )
 
 
@@ -54,6 +56,21 @@ def locality_text() -> str:
     """What a feedforward synapse of every method on images needs, by where it comes from."""
     rows: list[tuple[str, ...]] = [("name", *Locality._fields)]
     rows += [(name, *locality(method)) for name, method in TABLES["images"].items()]
+    return _table(rows)
+
+
+def streams_text() -> str:
+    """Where the apical input of every method on images comes from on a stream, or why there is none."""
+    sources = {
+        "same": "own last activity",
+        "above": "last activity of the area above",
+        "top": "last activity of the top area",
+        "both": "own last activity, and that of the top area",
+    }
+    rows = [("name", "apical input on a stream")]
+    for name, method in TABLES["images"].items():
+        reason = why_not_on_streams(method)
+        rows.append((name, f"no: {reason}" if reason else sources[stream_source(method)]))
     return _table(rows)
 
 

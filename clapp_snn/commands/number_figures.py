@@ -80,7 +80,8 @@ def accuracy_figure(run: Run, table: ProbeTable, protocol: str) -> Drawing:
     figure = accuracy.accuracy_per_layer(
         curves,
         raw=None if raw is None else (raw[0], raw[1].accuracy),
-        chance=run.dataset.chance,
+        # The chance of the data is that of a class (a phone), not that of a speaker.
+        chance=None if protocol == "speaker" else run.dataset.chance,
         paper=paper,
         title=run.title,
         readout=READOUTS.get(protocol, f"{protocol} probe"),

@@ -1,8 +1,11 @@
 """The parser of every sub-command: options come from the typed records of each command."""
 
+import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser
 
 from clapp_snn.commands.export_options import ExportOptions
@@ -12,11 +15,35 @@ from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.stream_config import StreamConfig
 
 
+class OptionsFile(ActionConfigFile):
+    """A YAML file of options; one that holds none, or no options at all, is refused in one line."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        cfg: Any,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Take over the options of the file `values`."""
+        file = Path(values)
+        if file.is_file():
+            try:
+                found = yaml.safe_load(file.read_text(encoding="utf-8"))
+            except (yaml.YAMLError, UnicodeDecodeError):
+                found = {}  # the parser says where it is damaged
+            what = "no options" if found is None else "no mapping of options"
+            if not isinstance(found, Mapping):
+                text = f"{file} holds {what}; write lines such as 'seed: 1', or leave out --config."
+                parser.exit(2, f"{parser.prog.replace('[options] ', '')}: {text}\n")
+        super().__call__(parser, cfg, values, option_string)
+
+
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(
         description="Learn from images, speech or clips; everything goes into the run's folder."
     )
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
+    parser.add_argument("--config", action=OptionsFile, help="YAML file of options")
     parser.add_class_arguments(TrainConfig)
     parser.add_argument(
         "--download", action="store_true", help="fetch STL-10 or LibriSpeech if it is not there"
@@ -30,7 +57,7 @@ def _stream_parser() -> ArgumentParser:
     parser = ArgumentParser(
         description="Learn from fixations and saccades, then read out every area."
     )
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
+    parser.add_argument("--config", action=OptionsFile, help="YAML file of options")
     parser.add_class_arguments(StreamConfig)
     parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
     parser.add_argument("--quiet", action="store_true", help="no progress display")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clapp_snn.commands.options import ProbeOptions
-from clapp_snn.commands.train import data_of, device_of
+from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.files import atomic_path
 from clapp_snn.methods import get_method
@@ -14,6 +14,7 @@ from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.modality import ProbeRequest, chosen_protocols
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
+from clapp_snn.training.device import device_of
 
 FILE = "probe.csv"
 CURVE_FILE = "probe_curve.csv"

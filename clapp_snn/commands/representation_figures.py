@@ -8,7 +8,6 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from clapp_snn.commands.drawing import Drawing, Run
-from clapp_snn.commands.train import device_of
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.evaluation.embedding import embed
 from clapp_snn.evaluation.features import pooled_features
@@ -22,6 +21,7 @@ from clapp_snn.figures import preferred_patches as patches
 from clapp_snn.figures import tsne
 from clapp_snn.randomness import generator
 from clapp_snn.training.build import load_encoder, random_encoder
+from clapp_snn.training.device import device_of
 
 CHANNELS, TOP = 8, 8
 

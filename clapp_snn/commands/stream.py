@@ -9,6 +9,7 @@ from clapp_snn.evaluation.local_readout import read_out_locally
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
 from clapp_snn.files import write_text
 from clapp_snn.training.checkpoint import load_checkpoint
+from clapp_snn.training.device import device_of
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_loop import StreamResult, train_stream
@@ -22,8 +23,9 @@ Row = tuple[str, int, float, float, float]
 def stream(config: StreamConfig, *, resume: bool = False, quiet: bool = False) -> StreamResult:
     """Train; where it was not interrupted, also probe, print the table and write it to the run's folder.
 
-    Raises as `train_stream` does.
+    Raises as `train_stream` does, and ValueError for a device that is not there.
     """
+    device_of(config.device)  # refused before data are opened
     objects = open_objects(config)
     result = train_stream(config, resume=resume, quiet=quiet, objects=objects)
     if not result.interrupted:
@@ -53,7 +55,7 @@ def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> lis
     objects = objects or open_objects(config)
     rows: list[Row] = []
     for weights in ("untrained", "trained"):
-        network = build_network(config)
+        network = build_network(config).to(device_of(config.device))
         if weights == "trained":
             network.load_state_dict(load_checkpoint(Path(config.folder())).model)
         engine = config.engine

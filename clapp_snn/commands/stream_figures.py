@@ -104,7 +104,9 @@ def _accuracy(path: Path, config: StreamConfig) -> Drawing:
     for row in rows:
         if row["area"] == "0":
             raw = ("raw input, linear", float(row["linear"]))
-    figure = accuracy_per_layer(curves, raw=raw, title=title_of(config), readout="read-out")
+    figure = accuracy_per_layer(
+        curves, raw=raw, title=title_of(config), readout="read-out", stage="area"
+    )
     told = "; ".join(
         f"{curve.label} {', '.join(f'{value:.1f}' for value in curve.accuracy)}" for curve in curves
     )

@@ -32,6 +32,22 @@ def bootstrap_interval(
     return low, high
 
 
+def bootstrap_difference(
+    hits: Float[Tensor, "owner"],
+    other: Float[Tensor, "owner"],
+    count: Float[Tensor, "owner"],
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """Difference of two shares of right answers to the same questions, in points, and its 95 % interval.
+
+    Paired: both shares come from the same resampled utterances, so that what makes an utterance easy or hard
+    for both cancels. Raises ValueError if there is no utterance.
+    """
+    apart = _resampled(hits, count, seed) - _resampled(other, count, seed)
+    low, high = torch.quantile(apart, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return 100 * float((hits.sum() - other.sum()) / count.sum()), low, high
+
+
 def _resampled(hits: Tensor, count: Tensor, seed: int) -> Float[Tensor, "resample"]:
     owners = len(count)
     if owners == 0 or not bool(count.sum() > 0):

@@ -97,13 +97,14 @@ def augmented_clips(
 def features_of(
     encoder: VideoEncoder | None,
     clips: Iterator[tuple[Tensor, Tensor]],
-    total: int | None = None,
     progress: str | None = None,
 ) -> tuple[dict[int, Float[Tensor, "clip feature"]], Int64[Tensor, "clip"]]:
     """Features by layer (from 1), or time-averaged pixels (layer 0) without an encoder, and the labels."""
     parts: list[list[Tensor]] = []
     labels = []
-    for view, known in tqdm(clips, desc=progress, total=total, disable=progress is None):
+    for view, known in tqdm(
+        clips, desc=progress, unit=" batches", disable=None if progress else True
+    ):
         parts.append([view.mean(1).flatten(1)] if encoder is None else encoder.features(view))
         labels.append(known)
     first = 0 if encoder is None else 1
@@ -124,10 +125,10 @@ def cache_clips(
     Raises ValueError for splits without labels or recordings that are all too short.
     """
     train, train_labels = features_of(
-        encoder, train_clips(dataset, settings, device), None, progress and f"{progress} train"
+        encoder, train_clips(dataset, settings, device), progress and f"{progress} train"
     )
     test, test_labels = features_of(
-        encoder, test_clips(dataset, settings, seed, device), None, progress and f"{progress} test"
+        encoder, test_clips(dataset, settings, seed, device), progress and f"{progress} test"
     )
     return CachedFeatures(
         train, train_labels, test, test_labels, len(dataset.class_names), extra_views=0

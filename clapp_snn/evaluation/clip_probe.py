@@ -175,7 +175,10 @@ def clip_probe(
         done = load_state(state, heads.state, heads.optimiser, identity, test)
     batch = min(settings.batch, len(split))
     for epoch in tqdm(
-        range(done, settings.epochs), desc=progress, unit="epoch", disable=progress is None
+        range(done, settings.epochs),
+        desc=progress,
+        unit="epoch",
+        disable=None if progress else True,
     ):
         order = torch.randperm(len(split), generator=generator(seed, "clip probe order", epoch))
         total = 0.0

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from clapp_snn.circuit.stream_area import StreamArea, StreamAreaState
+from clapp_snn.circuit.stream_context import ContextHierarchy
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.circuit.stream_input import stream_input
 from clapp_snn.neurons.interface import Outputs
@@ -62,14 +63,16 @@ def watch_glances(
 
     Raises ValueError for an input rate with activities below 0, which events cannot carry.
     """
+    # Areas above are simulated only where they hand something down.
+    shown = network if isinstance(network, ContextHierarchy) else StreamHierarchy([network.area(0)])
     area, other = network.area(0), other_object(objects)
-    source, events = Streams.from_seed(seed, "raster"), generator(seed, "raster")
-    state = area.initial_state(1)
+    sources, events = _sources(seed, len(shown.areas)), generator(seed, "raster")
+    states = shown.initial_state(1)
     columns: list[tuple[Tensor, ...]] = []
     arrived: list[Tensor] = []
     glances = []
-    shown = (("first glance", 0, -1), ("fixation", 0, 1), ("saccade", other, -1))
-    for number, (name, index, y) in enumerate(shown):
+    order = (("first glance", 0, -1), ("fixation", 0, 1), ("saccade", other, -1))
+    for number, (name, index, y) in enumerate(order):
         view = objects.views(torch.tensor([index]), [generator(seed, "view", number)])
         x = stream_input(network, view)
         in_time = x.dim() == len(area.input_shape) + 2
@@ -79,11 +82,11 @@ def watch_glances(
                 now = _as_events(now, input_rate * area.neuron.dt / 1000, events)
             if in_time or input_rate is not None:
                 arrived.append(now.flatten() > 0)
-            happened, state = area.step(now, state, source)
-            columns.append((*_neurons(happened.outputs), *_membranes(state)))
-        gamma = area.read(state, torch.tensor([float(y)])).gamma
-        glances.append(WatchedGlance(name, y, _true_score(area, state), float(gamma)))
-        state = area.latch(state)
+            happened, states = shown.step(now, states, sources)
+            columns.append((*_neurons(happened[0].outputs), *_membranes(states[0])))
+        gamma = area.read(states[0], torch.tensor([float(y)])).gamma
+        glances.append(WatchedGlance(name, y, _true_score(area, states[0]), float(gamma)))
+        states = shown.latch(states)
     spikes, bursts, score, fixation, saccade = (
         torch.stack(column) for column in zip(*columns, strict=True)
     )
@@ -96,6 +99,11 @@ def other_object(objects: Objects) -> int:
     if objects.labels is None:
         return 1
     return int((objects.labels != objects.labels[0]).nonzero()[0])
+
+
+def _sources(seed: int, areas: int) -> list[Streams]:
+    others = (Streams.from_seed(seed, "raster", index) for index in range(1, areas))
+    return [Streams.from_seed(seed, "raster"), *others]
 
 
 def _as_events(x: Tensor, chance: float, stream: torch.Generator) -> Tensor:
@@ -122,5 +130,5 @@ def _membranes(state: StreamAreaState) -> tuple[Tensor, Tensor, Tensor]:
 def _true_score(area: StreamArea, state: StreamAreaState) -> float:
     """z . A for the mean drive of the window."""
     drive = state.sums.drive / area.detector.steps
-    z = area.basal.average(area.basal.winners(drive, drive).clamp(min=0))
+    z = area.basal.seen(area.basal.winners(drive, drive).clamp(min=0))
     return float((z * state.apical).sum())

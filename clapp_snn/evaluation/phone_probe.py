@@ -9,7 +9,7 @@ rate 1e-4, one whole utterance a step in list order, 20 epochs, features as they
 import math
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,6 +25,15 @@ THINNED, PENALTY, TOLERANCE = 3, 1e-3, 1e-3
 """Of the fast probe: one frame in three, ridge penalty, gradient tolerance."""
 
 
+def phone_hits(
+    guess: Int64[Tensor, "row"], features: SpokenFeatures
+) -> tuple[Float[Tensor, "owner"], Float[Tensor, "owner"]]:
+    """Right and all answers of each utterance, for guesses of its labelled frames."""
+    known = features.labelled
+    right = guess == features.phones[known]
+    return hits_per_owner(right, features.owner[known], len(features.speakers))
+
+
 def phone_score(
     layer: int,
     guess: Int64[Tensor, "row"],
@@ -32,27 +41,32 @@ def phone_score(
     note: str,
 ) -> LayerScore:
     """Share of labelled frames that are right, with the interval over utterances."""
-    known = features.labelled
-    right = guess == features.phones[known]
-    hits, count = hits_per_owner(right, features.owner[known], len(features.speakers))
+    hits, count = phone_hits(guess, features)
     low, high = bootstrap_interval(hits, count)
     accuracy = 100 * float(hits.sum() / count.sum())
-    return LayerScore(layer, accuracy, low, high, int(known.sum()), None, note)
+    return LayerScore(layer, accuracy, low, high, int(count.sum()), None, note)
+
+
+def fast_phone_guesses(
+    train: SpokenFeatures, test: SpokenFeatures, classes: int
+) -> dict[int, Int64[Tensor, "row"]]:
+    """Phone of every labelled test frame, by layer; raises ValueError when labels are missing."""
+    require_labels(train, test)
+    chosen = torch.nonzero(train.labelled).flatten()[::THINNED]
+    labels = train.phones[chosen]
+    guesses = {}
+    for layer in sorted(train.layers):
+        seen, judged = standardise(train.layers[layer][chosen], test.layers[layer][test.labelled])
+        weight, bias = fit_logistic(seen, labels, classes, PENALTY, tolerance=TOLERANCE)
+        guesses[layer] = torch.addmm(bias, judged, weight.t()).argmax(1)
+    return guesses
 
 
 def fast_phone_probe(train: SpokenFeatures, test: SpokenFeatures, classes: int) -> list[LayerScore]:
     """Accuracy of every layer; raises ValueError when labels are missing."""
-    require_labels(train, test)
-    chosen = torch.nonzero(train.labelled).flatten()[::THINNED]
-    labels = train.phones[chosen]
     note = f"logistic regression on every third frame, l2 {PENALTY:g}"
-    scores = []
-    for layer in sorted(train.layers):
-        seen, judged = standardise(train.layers[layer][chosen], test.layers[layer][test.labelled])
-        weight, bias = fit_logistic(seen, labels, classes, PENALTY, tolerance=TOLERANCE)
-        guess = torch.addmm(bias, judged, weight.t()).argmax(1)
-        scores.append(phone_score(layer, guess, test, note))
-    return scores
+    guesses = fast_phone_guesses(train, test, classes)
+    return [phone_score(layer, guess, test, note) for layer, guess in guesses.items()]
 
 
 def paper_phone_probe(

@@ -42,7 +42,7 @@ def glance_features(
     batch: int = 300,
     engine: Engine = "torch",
 ) -> list[Float[Tensor, "glance feature"]]:
-    """Input and activity of every area for each of `indices`, inspected once.
+    """Input and activity of every area for each of `indices`, inspected once; on the CPU.
 
     Args:
         network: frozen.
@@ -64,7 +64,8 @@ def glance_features(
         x = stream_input(network, seen.flatten(0, 1))
         each = [number * looks + look for number in numbers.tolist() for look in range(looks)]
         z = _activity(network, x, _Looks(each, seed, part), drawn, engine)
-        layers.append([objects.raw(seen), *(one.unflatten(0, (count, looks)).mean(1) for one in z)])
+        means = (one.unflatten(0, (count, looks)).mean(1).cpu() for one in z)
+        layers.append([objects.raw(seen), *means])
     return [torch.cat(layer) for layer in zip(*layers, strict=True)]
 
 
@@ -91,7 +92,11 @@ def _activity(
             return [area.z for area in fast.areas]
         states = FastHierarchy(network).window(x, network.initial_state(len(numbers)), counters)
     else:
-        streams = [SampleStreams(looks.seed, numbers, "probe", looks.part, area) for area in areas]
+        device = network.area(0).weight.device
+        streams = [
+            SampleStreams(looks.seed, numbers, "probe", looks.part, area, device=device)
+            for area in areas
+        ]
         run = drawn_windows if drawn else StreamHierarchy.window
         states = run(network, x, network.initial_state(len(numbers)), streams)
     steps = network.area(0).detector.steps

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from clapp_snn.circuit.stream_area import Reading, StreamArea, StreamAreaState
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.circuit.two_contexts import TwoContexts
 from clapp_snn.neurons.parameters import MS_PER_S
 from clapp_snn.neurons.rate import Rate
 
@@ -62,7 +63,14 @@ def area_operations(
         area: with counts, not decaying traces.
         state, reading: of the window.
         arrived: events of every input.
+
+    Raises ValueError for an area that another one predicts, or whose map is compared window by window.
     """
+    other = area.context is not None or isinstance(area, TwoContexts)
+    if other or area.basal.averaged != area.basal.positions:
+        raise ValueError(
+            "Lateral operations are counted for areas that predict themselves, with one value a channel."
+        )
     x, z, d, A, c, x_prev, d_prev = reading.traces
     basal, learns = area.basal, reading.gamma != 0
     events = events_of(area, state).flatten(1).sum(1)
@@ -81,7 +89,7 @@ def area_operations(
             for signal, pre in rows
         ]
         pairs = matrices * int((z[sample] != 0).sum()) * int((c[sample] != 0).sum())
-        added.append(float(sum(each.sum() for each in hits)) * basal.positions + pairs)
+        added.append(float(sum(each.sum() for each in hits)) * basal.averaged + pairs)
         changed.append(int((torch.stack(hits).sum(0) > 0).sum()) + pairs)
     synapses = area.weight.numel() + matrices * len(area.weight) ** 2
     ungated, share = z.new_tensor(added), z.new_tensor(changed) / synapses

@@ -30,12 +30,13 @@ def accuracy_per_layer(
     readout: str = "linear probe",
     band: str = "95 % interval",
     published: str = "STL-10",
+    stage: str = "layer",
 ) -> Figure:
     """One line an encoder over the layers; the raw stimulus (its name and accuracy) and chance as levels.
 
     A curve called "random" is drawn dashed and grey. `paper` puts the paper's numbers as grey marks at the
     right: they are for the `published` data, one a method, and only for orientation. `band` says what low
-    and high are.
+    and high are. `stage` names what is counted along the axis.
     """
     with style.house_style():
         figure = style.new_figure(6.4, 4.0)
@@ -44,6 +45,7 @@ def accuracy_per_layer(
         if paper:
             _paper_marks(axes, curves, paper, published)
         axes.set_ylabel(f"test accuracy of a {readout} (%)")
+        axes.set_xlabel(stage)
         axes.set_title(title)
         axes.set_ylim(bottom=0)
         banded = any(curve.low is not None for curve in curves)

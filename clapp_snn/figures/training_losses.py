@@ -32,7 +32,9 @@ def training_losses(
             if values is None:
                 continue
             for area, colour in enumerate(style.depth_colours(areas)):
-                axes.plot(steps, values[:, area], color=colour, label=names[area])
+                # A single point has no line.
+                dot = "o" if len(steps) == 1 else None
+                axes.plot(steps, values[:, area], color=colour, label=names[area], marker=dot)
             axes.set_xlabel(unit)
             axes.xaxis.set_major_formatter(
                 FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", " "))

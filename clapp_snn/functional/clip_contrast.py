@@ -12,21 +12,21 @@ other clips and other times of the same clip, are saccades (published video code
     infonce   L = cross entropy of the softmax along a row, with the diagonal as the right answer
 
 both averaged over the three steps. The scores of a step are one M x M matrix a group, M = clips (T - 3),
-summed up place by place, so that the predictions of all places never exist at once.
+summed up over slices of rows, so that the predictions of all places need not exist at once; where they fit,
+plasticity uses those that made the scores.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clapp_snn.functional.losses import broadcast_factor, hinge_loss
+from clapp_snn.functional.losses import hinge_loss
 from clapp_snn.functional.objective import Loss, Objective
 
 BLOCK_BYTES = 64 << 20
-"""Size of the predictions that exist at a time."""
+"""Size of what one slice of rows takes, mostly predictions."""
 
 Activity = Float[Tensor, "clip time row col channel"]
 Scores = Float[Tensor, "group context target"]
@@ -41,14 +41,14 @@ class ContrastSignals(NamedTuple):
             probability that the fixation is not recognised.
         signal: e of every neuron, as target and as context together (gamma W_pred c + gamma W_pred^T z).
         W_pred: (step, channel, channel), update of the matrices.
-        scores: per step (group, M, M).
+        scores: (step, group, M, M) with the pairs of every context in the order of `pair_view`.
     """
 
     loss: Float[Tensor, ""]
     gate: Float[Tensor, ""]
     signal: Activity
     W_pred: Float[Tensor, "step post pre"]
-    scores: list[Scores]
+    scores: Float[Tensor, "step group context pair"]
 
 
 def context_times(times: int, objective: Objective) -> int:
@@ -82,11 +82,12 @@ def step_loss(u: Scores, loss: Loss) -> tuple[Tensor, Tensor, Scores]:
     if m < 2:
         raise ValueError("One context a group has no saccade; take more or longer clips.")
     on, off = 1 / (2 * groups * m), 1 / (2 * groups * m * (m - 1))
-    own = hinge_loss(fixation, 1.0).sum()
-    every = hinge_loss(u, -1.0).sum() - hinge_loss(fixation, -1.0).sum()
-    gamma = broadcast_factor(u.detach(), -1.0).mul_(off)
-    gamma.diagonal(dim1=1, dim2=2).copy_(broadcast_factor(fixation.detach(), 1.0).mul_(on))
-    return on * own + off * every, gamma.abs().sum(), gamma
+    own, every = hinge_loss(fixation, 1.0), hinge_loss(u, -1.0)
+    others = every.sum() - every.diagonal(dim1=1, dim2=2).sum()
+    # gamma = y H, where the loss of the pair is positive (functional.losses.broadcast_factor).
+    gamma = (every.detach() > 0).to(u.dtype).mul_(-off)
+    gamma.diagonal(dim1=1, dim2=2).copy_((own.detach() > 0).to(u.dtype).mul_(on))
+    return on * own.sum() + off * others, gamma.abs().sum(), gamma
 
 
 def area_signals(
@@ -107,31 +108,31 @@ def area_signals(
     """
     contexts = context_times(z.shape[1], objective)
     grouped = _grouped(z, group)
-    signal = torch.zeros_like(grouped)
-    dW = torch.zeros_like(W_pred)
-    total, gate = z.new_zeros(()), z.new_zeros(())
-    scores = []
-    for index, step in enumerate(objective.distances):
-        matrix = W_pred[index]
-        u = _gram(grouped, matrix, step, contexts)
-        lost, opened, gamma = step_loss(u, objective.loss)
-        scores.append(u)
-        total += lost
-        gate += opened
-        gamma = gamma / len(objective.distances)
-        back = gamma.transpose(1, 2)
-        for rows in _blocks(grouped):
-            c = _flat(grouped[:, :, :contexts, rows])
-            target = _flat(grouped[:, :, step : step + contexts, rows])
-            shape = grouped[:, :, :contexts, rows].shape
+    m, steps = group * contexts, objective.distances
+    targets = [slice(group * step, group * step + m) for step in steps]
+    u = z.new_zeros(len(steps), len(grouped), m, m)
+    blocks = _blocks(grouped, len(steps))
+    for rows in blocks:
+        part = _predict(grouped[:, :, :, rows], W_pred, m)
+        for score, apical, target in zip(u, part.apical, targets, strict=True):
+            score.baddbmm_(apical, part.cells[:, target].transpose(1, 2))
+    # The mean over steps is one more mean over groups.
+    loss, gate, factors = step_loss(u.flatten(0, 1), objective.loss)
+    signal, dW = torch.empty_like(grouped), torch.zeros_like(W_pred)
+    for rows in blocks:
+        if len(blocks) > 1:
+            part = _predict(grouped[:, :, :, rows], W_pred, m)
+        felt = torch.zeros_like(part.cells)
+        context, fed = _places(part.cells[:, :m], z), _places(felt[:, :m], z)
+        for index, (gamma, target) in enumerate(zip(factors.view_as(u), targets, strict=True)):
+            felt[:, target].baddbmm_(gamma.transpose(1, 2), part.apical[index])
             # Order of products: the M x M matrix first, so that W_pred acts on places one by one.
-            felt = torch.bmm(back, c).view(shape)
-            seen = torch.bmm(gamma, target).view(shape)
-            signal[:, :, step : step + contexts, rows] += felt @ matrix.transpose(0, 1)
-            signal[:, :, :contexts, rows] += seen @ matrix
-            dW[index] += _outer(seen, c.view(shape))
-    count = len(objective.distances)
-    return ContrastSignals(total / count, gate / count, signal.flatten(0, 1), dW, scores)
+            seen = _places(torch.bmm(gamma, part.cells[:, target]), z)
+            fed.baddbmm_(seen, W_pred[index].expand(len(seen), -1, -1))
+            dW[index] += torch.bmm(seen.transpose(1, 2), context).sum(0)
+        signal[:, :, :, rows] = felt.view(part.shape).transpose(1, 2)
+    scores = pair_view(_clips_first(u, group).flatten(0, 1))
+    return ContrastSignals(loss, gate, signal.flatten(0, 1), dW, scores.view(len(u), -1, m, m))
 
 
 def pair_view(u: Scores) -> Float[Tensor, "group context pair"]:
@@ -142,13 +143,24 @@ def pair_view(u: Scores) -> Float[Tensor, "group context pair"]:
     return torch.cat((u.diagonal(dim1=1, dim2=2).unsqueeze(2), off.reshape(groups, m, m - 1)), 2)
 
 
-def _gram(z: Tensor, matrix: Tensor, step: int, contexts: int) -> Scores:
-    u = z.new_zeros(z.shape[0], z.shape[1] * contexts, z.shape[1] * contexts)
-    for rows in _blocks(z):
-        apical = _flat(z[:, :, :contexts, rows] @ matrix.transpose(0, 1))
-        target = _flat(z[:, :, step : step + contexts, rows])
-        u.baddbmm_(apical, target.transpose(1, 2))
-    return u
+class _Part(NamedTuple):
+    """Some rows of a group: activity as one vector a time and clip, in the order of times, so that contexts
+    and targets of every step are stretches of it; its `shape` before that; what W_pred c is, a step each."""
+
+    cells: Float[Tensor, "group cell value"]
+    shape: torch.Size
+    apical: list[Float[Tensor, "group context value"]]
+
+
+def _predict(z: Tensor, W_pred: Tensor, contexts: int) -> _Part:
+    ordered = z.transpose(1, 2).contiguous()
+    cells = ordered.flatten(1, 2).flatten(2)
+    c = _places(cells[:, :contexts], z)
+    apical = [
+        torch.bmm(c, matrix.t().expand(len(c), -1, -1)).view(len(c), contexts, -1)
+        for matrix in W_pred
+    ]
+    return _Part(cells, ordered.shape, apical)
 
 
 def _grouped(z: Activity, group: int) -> Float[Tensor, "group clip time row col channel"]:
@@ -157,17 +169,20 @@ def _grouped(z: Activity, group: int) -> Float[Tensor, "group clip time row col 
     return z.unflatten(0, (-1, group))
 
 
-def _blocks(z: Tensor) -> Iterator[slice]:
-    """Slices of rows whose predictions stay near `BLOCK_BYTES`."""
-    row = z.numel() // z.shape[3] * z.element_size()
+def _blocks(z: Tensor, steps: int) -> list[slice]:
+    """Slices of rows whose activities, signals and predictions stay near `BLOCK_BYTES`."""
+    row = z.numel() // z.shape[3] * z.element_size() * (steps + 3)
     size = max(1, BLOCK_BYTES // row)
-    for start in range(0, z.shape[3], size):
-        yield slice(start, start + size)
+    return [slice(start, start + size) for start in range(0, z.shape[3], size)]
 
 
-def _flat(block: Tensor) -> Float[Tensor, "group cell value"]:
-    return block.flatten(1, 2).flatten(2)
+def _places(cells: Tensor, z: Tensor) -> Float[Tensor, "group place channel"]:
+    """Every place of every cell by itself; a view."""
+    return cells.view(len(cells), -1, z.shape[-1])
 
 
-def _outer(post: Tensor, pre: Tensor) -> Tensor:
-    return post.flatten(0, -2).transpose(0, 1) @ pre.flatten(0, -2)
+def _clips_first(u: Tensor, group: int) -> Float[Tensor, "step group context target"]:
+    """Scores in the order of clips."""
+    times = u.shape[-1] // group
+    by_time = u.view(*u.shape[:2], times, group, times, group)
+    return by_time.permute(0, 1, 3, 2, 5, 4).reshape(u.shape)

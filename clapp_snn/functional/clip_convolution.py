@@ -1,22 +1,22 @@
-"""Response and plasticity of one convolutional area on clips: 3-D kernels, batch normalisation, pool.
+"""Response of one convolutional area on clips: 3-D kernels, batch normalisation, pool.
 
 A block is a convolution in time and space, then rectification and batch normalisation in one of two orders
 
     "relu-norm"   y = BN(rho(W x + b))        (the published code)
     "norm-relu"   y = rho(BN(W x + b))        (the paper's table)
 
-or rectification alone, and in some blocks a 3 x 3 max-pool with stride 2 in space. `update` is Eqs. 6-8's
-feedforward part: the apical signal e of every output goes to the winner of its pool, through the factors of
-the block, and is correlated with the input x (one weight-gradient call).
+or rectification alone, and in some blocks a 3 x 3 max-pool with stride 2 in space. Its plasticity:
+`functional.clip_plasticity`.
 
-What is local about batch normalisation, and what is not. Gain, shift and division by the standard deviation
-are one factor for each neuron type (channel): a synapse sees them in the activity of its own neuron. But mean
-and deviation run over all clips, times and places of the batch, and their own dependence on the weights puts
-two more averages over the batch, of e and of e times activity, into every update. A neuron cannot know these
-from its own past. Without normalisation the update is Eqs. 6-8 as the paper writes them.
+Everything that happens to a map before the pool happens while it is in the cache, a few clips at a time. A
+pool finds the winners before the normalisation, of activity times the sign of the gain: normalisation
+and rectification keep the order of values or, where the gain is negative, turn it round. So only the winners
+are normalised.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -29,8 +29,8 @@ BlockOrder = Literal["relu-norm", "norm-relu"]
 NORM_EPSILON = 1e-5
 POOL, POOL_STRIDE = 3, 2
 
-BLOCK_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
-"""Size of the maps before the pool that are worked on at a time."""
+BLOCK_BYTES = {"cpu": 16 << 20, "cuda": 1 << 30}
+"""Size of the maps before the pool that are worked on at a time (at least one clip)."""
 
 Clips = Float[Tensor, "clip time row col channel"]
 
@@ -74,20 +74,34 @@ class Statistics(NamedTuple):
     values: int
 
 
+class BlockMemory(NamedTuple):
+    """What plasticity remembers of some of the clips.
+
+    Attributes:
+        clips: which clips these are.
+        activity: (clip, time, row, col, channel) summed input, rectified unless the order is "norm-relu".
+        peak: the same at the winners of the pools; without a pool `activity` itself.
+        winners: (clip, time, row, col, channel) position of the winner of every pool; None without a pool.
+    """
+
+    clips: slice
+    activity: Clips
+    peak: Clips
+    winners: Int32[Tensor, "clip time row col channel"] | None
+
+
 class Memory(NamedTuple):
     """What plasticity remembers of a response.
 
     Attributes:
-        activity: (clip, time, row, col, channel) summed input, rectified unless the order is "norm-relu".
+        blocks: of all clips, in order.
         output: the block's output, which the next block has as its input.
-        statistics: those of `activity`; None without normalisation.
-        winners: (clip, time, row, col, channel) position of the winner of every pool; None without a pool.
+        statistics: those of the activity; None without normalisation.
     """
 
-    activity: Clips
+    blocks: list[BlockMemory]
     output: Clips
     statistics: Statistics | None
-    winners: Int32[Tensor, "clip time row col channel"] | None
 
 
 class ClipResponse(NamedTuple):
@@ -96,15 +110,6 @@ class ClipResponse(NamedTuple):
     output: Clips
     memory: Memory | None
     statistics: Statistics | None
-
-
-class BlockUpdate(NamedTuple):
-    """Changes of the block's weights in the direction of learning; gain and shift None without a norm."""
-
-    weight: Float[Tensor, "post pre time row col"]
-    bias: Float[Tensor, "post"]
-    gain: Float[Tensor, "post"] | None
-    shift: Float[Tensor, "post"] | None
 
 
 def respond(
@@ -121,23 +126,35 @@ def respond(
 ) -> ClipResponse:
     """Response of a block; with a norm, by the statistics of these clips, or by `known` ones (evaluation).
 
-    The convolution runs in `precision` (that of `x` if None), everything else in that of `x`.
+    The convolution runs in `precision` (that of `x` if None), everything else in that of `x`. Raises
+    ValueError where statistics would have to be taken from one value a channel, which has no variance.
     """
-    activity = convolve(x, weight, bias, shape, precision)
-    if norm is None or order == "relu-norm":
-        activity = activity.relu_()
-    statistics = None
-    if norm is not None:
-        statistics = measure(activity) if known is None else known
-    if norm is None and not shape.pool:
-        output, winners = activity, None
-    else:
-        parts = [_squash(activity[b], shape, norm, statistics, order) for b in _blocks(activity)]
-        output = torch.cat([part for part, _ in parts])
-        places = [place for _, place in parts if place is not None]
-        winners = torch.cat(places) if places else None
-    memory = Memory(activity, output, statistics, winners) if learn else None
-    return ClipResponse(output, memory, statistics)
+    if norm is not None and known is None and x.shape[0] * _places(x, shape) < 2:
+        raise ValueError(
+            "Batch normalisation needs more than one value a channel: take more clips in a batch, "
+            "larger frames, or normalisation='none'."
+        )
+    sign = None
+    if norm is not None and shape.pool and bool((norm.gain < 0).any()):
+        sign = torch.where(norm.gain < 0, -1, 1).to(x.dtype)
+    blocks = []
+    for clips in _slices(x, len(weight), shape):
+        activity = convolve(x[clips], weight, bias, shape, precision)
+        if norm is None or order == "relu-norm":
+            activity = activity.relu_()
+        peak, winners = _pool(activity, sign) if shape.pool else (activity, None)
+        blocks.append(BlockMemory(clips, activity, peak, winners))
+    statistics = known
+    if norm is not None and known is None:
+        statistics = measure([block.activity for block in blocks])
+    peaks = [block.peak for block in blocks]
+    output = peaks[0] if len(peaks) == 1 else torch.cat(peaks)
+    if norm is not None and statistics is not None:
+        factor = norm.gain * (statistics.variance + NORM_EPSILON).rsqrt()
+        output = torch.addcmul(norm.shift - statistics.mean * factor, output, factor)
+        if order == "norm-relu":
+            output = output.relu_()
+    return ClipResponse(output, Memory(blocks, output, statistics) if learn else None, statistics)
 
 
 def convolve(
@@ -162,148 +179,52 @@ def convolve(
     return a.to(x.dtype).contiguous()
 
 
-def measure(activity: Clips) -> Statistics:
-    """Mean and biased variance of every channel over clips, times and places.
-
-    Raises ValueError if there is one value a channel only, which has no variance.
-    """
-    values = activity.flatten(0, 3)
-    if len(values) < 2:
-        raise ValueError(
-            "Batch normalisation needs more than one value a channel: take more clips in a batch, "
-            "larger frames, or normalisation='none'."
-        )
-    variance, mean = torch.var_mean(values, 0, correction=0)
-    return Statistics(mean, variance, len(values))
+def measure(maps: Sequence[Clips]) -> Statistics:
+    """Mean and biased variance of every channel over clips, times and places of all maps."""
+    values = sum(each.numel() for each in maps) // maps[0].shape[-1]
+    mean = total([channel_sum(each) for each in maps]) / values
+    squares = [channel_sum((each - mean).square_()) for each in maps]
+    return Statistics(mean, total(squares) / values, values)
 
 
-def update(
-    x: Clips,
-    memory: Memory,
-    signal: Clips,
-    weight: Float[Tensor, "post pre time row col"],
-    shape: BlockShape,
-    norm: Norm | None = None,
-    order: BlockOrder = "relu-norm",
-    *,
-    precision: torch.dtype | None = None,
-) -> BlockUpdate:
-    """Weight changes that the signal e of every output neuron asks for (Eqs. 6 and 7, summed).
-
-    Args:
-        x: input of the block, as it was given to `respond`.
-        memory: what `respond` kept; its statistics must be those of the clips themselves.
-        signal: e, of the output's shape, in the direction of learning.
-        weight: the block's kernels, for their shape.
-    """
-    activity, output, statistics, winners = memory
-    gain = shift = None
-    scale = slope = offset = None
-    if norm is not None and statistics is not None:
-        if order == "norm-relu":
-            signal = signal * (output > 0)
-        inverse = (statistics.variance + NORM_EPSILON).rsqrt()
-        shift = signal.sum((0, 1, 2, 3))
-        gain = inverse * (_co_activity(signal, activity, winners) - statistics.mean * shift)
-        # How mean and deviation follow the weights: two averages over the whole batch.
-        scale = norm.gain * inverse
-        slope = -scale * inverse * gain / statistics.values
-        offset = -scale * shift / statistics.values - slope * statistics.mean
-    dweight, dbias = torch.zeros_like(weight), torch.zeros_like(weight[:, 0, 0, 0, 0])
-    for block in _blocks(activity):
-        a = activity[block]
-        delta = signal[block] if winners is None else _spread(signal[block], winners[block], a)
-        if scale is not None and slope is not None and offset is not None:
-            delta = (delta * scale).addcmul_(a, slope).add_(offset)
-        if norm is None or order == "relu-norm":
-            delta = delta * (a > 0)
-        change = _correlate(delta, x[block], weight, shape, precision)
-        dweight += change
-        dbias += delta.sum((0, 1, 2, 3))
-    return BlockUpdate(dweight, dbias, gain, shift)
+def total(parts: Sequence[Tensor]) -> Tensor:
+    """Sum of tensors of one shape."""
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).sum(0)
 
 
-def _correlate(
-    delta: Clips, x: Clips, weight: Tensor, shape: BlockShape, precision: torch.dtype | None
-) -> Tensor:
-    """Sum over clips, times and places of delta_j x_i, for every place in the kernel."""
-    kind = precision or x.dtype
-    flat = shape.kernel[0] == 1 and shape.stride[0] == 1
-    start = 0 if flat else -1
-    if flat:
-        grad = delta.flatten(0, 1).permute(0, 3, 1, 2)
-        inputs = x.flatten(0, 1).permute(0, 3, 1, 2)
-        template = weight.squeeze(2).to(kind).contiguous(memory_format=torch.channels_last)
-    else:
-        grad, inputs = delta.permute(0, 4, 1, 2, 3), x.permute(0, 4, 1, 2, 3)
-        template = weight.to(kind).contiguous(memory_format=torch.channels_last_3d)
-    axes = len(template.shape) - 2
-    _, dweight, _ = torch.ops.aten.convolution_backward(
-        grad.to(kind), inputs.to(kind), template, None,
-        shape.stride[start + 1 :], shape.padding[start + 1 :], [1] * axes,
-        False, [0] * axes, 1, [False, True, False],
-    )  # fmt: skip
-    found: Tensor = dweight
-    return found.to(delta.dtype).reshape(weight.shape)
+def channel_sum(values: Float[Tensor, "clip time row col channel"]) -> Float[Tensor, "channel"]:
+    """Sum over everything but the channels, by long rows: few channels alone leave vector units empty."""
+    col, channels = values.shape[-2:]
+    return values.reshape(-1, col * channels).sum(0).view(col, channels).sum(0)
 
 
-def _normalise(activity: Clips, norm: Norm, statistics: Statistics) -> Clips:
-    factor = norm.gain * (statistics.variance + NORM_EPSILON).rsqrt()
-    return torch.addcmul(norm.shift - statistics.mean * factor, activity, factor)
-
-
-def _squash(
-    activity: Clips,
-    shape: BlockShape,
-    norm: Norm | None,
-    statistics: Statistics | None,
-    order: BlockOrder,
-) -> tuple[Clips, Tensor | None]:
-    """Normalise, rectify if that comes last, and pool; the winners of the pools."""
-    y = activity
-    if norm is not None and statistics is not None:
-        y = _normalise(activity, norm, statistics)
-        if order == "norm-relu":
-            y = y.relu_()
-    if not shape.pool:
-        return y, None
-    pooled, winners = F.max_pool2d(_frames(y), POOL, POOL_STRIDE, return_indices=True)
-    return _clips(pooled, y), _clips(winners, y).to(torch.int32)
-
-
-def _co_activity(
-    signal: Clips, activity: Clips, winners: Tensor | None
-) -> Float[Tensor, "channel"]:
-    """Sum of signal times activity (that of the winners of the pools) of every channel."""
-    total = signal.new_zeros(signal.shape[-1])
-    for block in _blocks(activity):
-        a = activity[block].flatten(2, 3)
-        if winners is not None:
-            a = a.gather(2, winners[block].long().flatten(2, 3))
-        total += (signal[block].flatten(2, 3) * a).sum((0, 1, 2))
-    return total
-
-
-def _spread(signal: Clips, winners: Tensor, activity: Clips) -> Clips:
-    """The signal where the pool found its maximum, summed over overlapping pools, 0 elsewhere."""
-    spread = torch.ops.aten.max_pool2d_with_indices_backward(
-        _frames(signal), _frames(activity),
-        [POOL, POOL], [POOL_STRIDE, POOL_STRIDE], [0, 0], [1, 1], False, _frames(winners.long()),
-    )  # fmt: skip
-    return _clips(spread, activity)
-
-
-def _frames(clips: Clips) -> Float[Tensor, "frame channel row col"]:
+def frames_of(clips: Clips) -> Float[Tensor, "frame channel row col"]:
     """All frames as images, channels last in memory."""
     return clips.flatten(0, 1).permute(0, 3, 1, 2)
 
 
-def _clips(frames: Float[Tensor, "frame channel row col"], like: Clips) -> Clips:
-    return frames.permute(0, 2, 3, 1).unflatten(0, like.shape[:2]).contiguous()
+def clips_of(frames: Float[Tensor, "frame channel row col"], like: Clips) -> Clips:
+    """Images as clips of as many frames as those of `like`."""
+    return frames.permute(0, 2, 3, 1).contiguous().view(*like.shape[:2], *frames.shape[2:], -1)
 
 
-def _blocks(activity: Clips) -> list[slice]:
-    """Slices of clips whose maps stay near `BLOCK_BYTES`."""
-    each = activity[0].numel() * activity.element_size()
-    size = max(1, BLOCK_BYTES.get(activity.device.type, 1 << 30) // each)
-    return [slice(start, start + size) for start in range(0, len(activity), size)]
+def _pool(activity: Clips, sign: Float[Tensor, "channel"] | None) -> tuple[Clips, Tensor]:
+    """Activity of the winners of all pools, and where they are."""
+    signed = activity if sign is None else activity * sign
+    pooled, winners = F.max_pool2d(frames_of(signed), POOL, POOL_STRIDE, return_indices=True)
+    peak = clips_of(pooled, activity)
+    places = clips_of(winners, activity).to(torch.int32)
+    return (peak if sign is None else peak * sign), places
+
+
+def _places(x: Clips, shape: BlockShape) -> int:
+    """Times and places of a clip's map before the pool."""
+    return math.prod(replace(shape, pool=False).output(*x.shape[1:-1]))
+
+
+def _slices(x: Clips, channels: int, shape: BlockShape) -> list[slice]:
+    """Slices of clips whose maps before the pool stay near `BLOCK_BYTES`."""
+    clips = x.shape[0]
+    each = channels * _places(x, shape) * x.element_size()
+    size = max(1, BLOCK_BYTES.get(x.device.type, 1 << 30) // max(each, 1))
+    return [slice(start, start + size) for start in range(0, clips, size)]

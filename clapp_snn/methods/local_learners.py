@@ -2,7 +2,7 @@
 
 CLAPP++: Wu, Delrocq, Gerstner and Bellec 2026 (arXiv:2601.21683), Table 2 and ablation; settings from the
 published scripts (repository zihan-wu/local-SSL). STL-10, linear read-out of all layers together, test
-accuracy in percent.
+accuracy in percent. SoftHebb and SCFF: abstracts of their papers, STL-10, networks of their own.
 """
 
 from dataclasses import replace
@@ -54,6 +54,14 @@ _ROWS = (
     Method(
         "lpl", "latent predictive learning", LAYERWISE, task="predict",
         local_in_space="almost", epochs=800, reported=63.2, source="table of arXiv:2601.21683, other network",
+    ),
+    Method(
+        "softhebb", "SoftHebb", LAYERWISE, task="hebbian", local_in_space="yes", local_in_time="yes",
+        epochs=1, reported=76.2, source="arXiv:2209.11883, abstract, other network",
+    ),
+    Method(
+        "scff", "self-contrastive forward-forward", LAYERWISE, task="goodness", local_in_space="yes",
+        epochs=21, reported=77.3, source="arXiv:2409.11593, abstract of v1, other network",
     ),
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ class Locality(NamedTuple):
     Attributes:
         own: activity of the neurons it connects.
         apical: what reaches the dendrite of its neuron through that neuron's own synapses.
-        broadcast: one number for all synapses of the area.
+        broadcast: one number for all synapses of the area, or of one place of its map.
         other: anything else; "-" is what makes a rule local.
     """
 
@@ -40,6 +40,21 @@ def locality(method: Method) -> Locality:
             "covariances with the layer" if layered else NOTHING,
             NOTHING,
             "both views at once" if layered else f"errors of later layers, {TRANSPOSED}",
+        )
+    if method.task == "hebbian":
+        return Locality(
+            "pre, post, norm of own weights",
+            NOTHING,
+            "competition at its place, largest change",
+            NOTHING,
+        )
+    if method.task == "goodness":
+        layered = method.explicit
+        return Locality(
+            PAIR,
+            NOTHING,
+            "goodness at its place" if layered else NOTHING,
+            "image and mixed image at once" if layered else f"errors of later layers, {TRANSPOSED}",
         )
     if method.rule == "feedback-alignment":
         return Locality(PAIR, "top error, fixed random weights", NOTHING, TOGETHER)

@@ -7,7 +7,7 @@ from typing import Literal
 from clapp_snn.functional.map_score import MapObjective
 from clapp_snn.functional.objective import Objective
 
-Task = Literal["contrast", "predict", "supervised", "none"]
+Task = Literal["contrast", "predict", "goodness", "hebbian", "supervised", "none"]
 Rule = Literal["own", "feedback-alignment", "predictive-coding"]
 Context = Literal["same", "above", "recurrent", "top", "both"]
 
@@ -20,7 +20,8 @@ class Method:
         name: what users type.
         title: what tables print.
         splits: number of layers of each module, bottom up; gradients never cross a module border.
-        task: "contrast" (self-supervised), "predict" (without saccades: LPL), "supervised" (a linear
+        task: "contrast" (self-supervised), "predict" (without saccades: LPL), "goodness" (images against
+            mixed images: SCFF), "hebbian" (competition without a loss: SoftHebb), "supervised" (a linear
             classifier on every module) or "none".
         objective: the contrastive objective of every module, on patches or sequences; None unless
             task="contrast".
@@ -81,6 +82,11 @@ class Method:
             raise ValueError(
                 f"Method {self.name!r}: context from the top module is for methods on maps."
             )
+        if self.task == "hebbian" and any(size != 1 for size in self.splits):
+            raise ValueError(
+                f"Method {self.name!r} has no loss, so nothing can pass through a module of several layers; "
+                "give one-layer modules."
+            )
         if (
             self.context == "above"
             and self.objective is not None
@@ -101,7 +107,7 @@ class Method:
         *lower, top = self.splits
         largest = 2 if self.context == "recurrent" else 1
         return (
-            self.task in ("contrast", "predict")
+            self.task in ("contrast", "predict", "goodness", "hebbian")
             and all(size == 1 for size in lower)
             and top <= largest
         )

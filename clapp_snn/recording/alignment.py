@@ -17,6 +17,7 @@ from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.lpl import LatentPrediction
 from clapp_snn.circuit.map_hierarchy import MapHierarchy
 from clapp_snn.circuit.network import SaccadeStream
+from clapp_snn.circuit.self_contrastive import SelfContrastive, SelfContrastiveEncoder
 from clapp_snn.circuit.top_loss import TopLossNetwork
 
 
@@ -24,7 +25,7 @@ class AlignmentMonitor:
     """Sums updates and gradients over batches; `cosines` compares the sums, so noise of draws averages out.
 
     Args:
-        network: a network on images whose method learns by an explicit rule.
+        network: a network on images whose method learns by an explicit rule that follows an objective.
 
     Raises ValueError for other methods.
     """
@@ -35,6 +36,11 @@ class AlignmentMonitor:
             raise ValueError(
                 f"Method {method.name!r} learns by back-propagation or not at all; there is no local "
                 "update to compare."
+            )
+        if method.task == "hebbian":
+            raise ValueError(
+                f"Method {method.name!r} follows no objective, so there is no gradient to compare its "
+                "updates with."
             )
         self.network = network
         self.twin = end_to_end(network)
@@ -96,6 +102,8 @@ def end_to_end(network: ImageNetwork) -> ImageNetwork:
     twin: ImageNetwork
     if method.task == "predict":
         return LatentPrediction(encoder, replace(method, splits=splits))
+    if isinstance(encoder, SelfContrastiveEncoder):
+        return SelfContrastive(encoder, replace(method, splits=splits))
     if method.maps is not None:
         maps = replace(method.maps, windows=method.maps.windows[-1:])
         twin = MapHierarchy(encoder, replace(method, splits=splits, maps=maps))

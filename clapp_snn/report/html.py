@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from clapp_snn.evaluation.finetune import FinetuneRow, read_finetune
 from clapp_snn.evaluation.probe_table import RAW, LayerMean, ProbeTable
@@ -244,9 +244,13 @@ def page_style() -> str:
 
 
 def page_template(name: str) -> Any:
-    """A template of this room; everything it shows is escaped."""
-    source = files("clapp_snn.report").joinpath(name).read_text(encoding="utf-8")
+    """A template of this room (all of them extend page.html); everything it shows is escaped."""
+    room = files("clapp_snn.report")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(lambda each: room.joinpath(each).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(source)
+    return environment.get_template(name)

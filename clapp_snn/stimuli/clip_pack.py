@@ -79,7 +79,7 @@ def open_clip_pack(folder: str | Path, frames: int, every: int = 1) -> ClipDatas
     note = (
         f"{name}: a clip pack, {len(train)} train and {len(test)} test clips of "
         f"{int(train.lengths.max())} frames of {rows}x{cols} pixels; clips of {frames} frames are taken, "
-        f"every {every}. frame; {short} too short ones are left out of learning."
+        f"one frame in {every}; {short} too short ones are left out of learning."
     )
     if about:
         note += f" {about}"

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int64
-from scipy.signal import lfilter
 
 RATE = 16000
 FRAME = 160
@@ -95,7 +94,7 @@ def _voiced(
         piece = source[place] * tracks[frame, -1]
         for number, bandwidth in enumerate(BANDWIDTHS):
             b, a = resonator(tracks[frame, number], bandwidth)
-            piece, memory[number] = lfilter(b, a, piece, zi=memory[number])
+            piece, memory[number] = _filtered(b, a, piece, memory[number])
         wave[place] = piece
     return wave
 
@@ -115,7 +114,7 @@ def _add_noises(
             centre, bandwidth = kind.resonances
             b, a = resonator(min(centre * voice.tract, 7500.0), bandwidth)
             begin = stop - 2 * FRAME if kind.manner == "stop" else start
-            hiss = lfilter(b, a, noise[begin:stop])
+            hiss, _ = _filtered(b, a, noise[begin:stop], np.zeros(2))
             level = kind.loudness / max(1e-9, float(np.std(hiss)))
             wave[begin:stop] += 0.2 * level * hiss * np.hanning(stop - begin)
         start = stop
@@ -129,6 +128,20 @@ def resonator(
     first = 2 * decay * np.cos(2 * np.pi * frequency / RATE)
     second = -(decay**2)
     return np.array([1 - first - second]), np.array([1.0, -first, -second])
+
+
+def _filtered(
+    b: Float[np.ndarray, "1"],
+    a: Float[np.ndarray, "order"],
+    wave: Float[np.ndarray, "time"],
+    memory: Float[np.ndarray, "delay"],
+) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "delay"]]:
+    """A recursive filter and its memory afterwards."""
+    # Importing scipy.signal takes a third of a second, which only synthesised speech should cost.
+    from scipy.signal import lfilter
+
+    filtered, after = lfilter(b, a, wave, zi=memory)
+    return filtered, after
 
 
 def _tracks(labels: Int64[np.ndarray, "frame"], voice: Voice) -> Float[np.ndarray, "frame track"]:
@@ -157,5 +170,5 @@ def _glottis(frames: int, voice: Voice, draws: np.random.Generator) -> Float[np.
     waver = np.repeat(1 + 0.02 * draws.standard_normal(frames), FRAME)
     phase = np.cumsum(voice.pitch * fall * waver / RATE)
     pulses = np.diff(np.floor(phase), prepend=0.0)
-    soft = np.asarray(lfilter([1.0], [1.0, -0.9], pulses))
+    soft, _ = _filtered(np.ones(1), np.array([1.0, -0.9]), pulses, np.zeros(1))
     return soft - soft.mean()

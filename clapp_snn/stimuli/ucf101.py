@@ -63,7 +63,7 @@ def open_ucf101(
     lists = {key: read_list(_list_of(root, key, split), actions) for key in ("train", "test")}
     label = {action: number for number, action in enumerate(actions)}
     notes = [
-        f"{OFFICIAL_NAME}, split {split}: clips of {frames} frames, every {every}. frame, short side "
+        f"{OFFICIAL_NAME}, split {split}: clips of {frames} frames, one frame in {every}, short side "
         f"{short_side} pixels"
     ]
     found: dict[str, FileClips] = {}

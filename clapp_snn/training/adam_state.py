@@ -1,8 +1,8 @@
 """The state of Adam as plain named tensors, so that it can be stored without a pickle.
 
 Keys are `{name}.{i}.{entry}`: `name` of the optimiser, `i` counts its parameters over all groups, `entry`
-is `step`, `exp_avg` or `exp_avg_sq`. `{name}.stepped` marks which parameters have a state at all.
-Hyper-parameters (learning rate, betas) are configuration and are not stored.
+is `step`, `exp_avg` or `exp_avg_sq`. `{name}.stepped` marks which parameters have a state at all; plain SGD
+leaves none. Hyper-parameters (learning rate, betas) are configuration and are not stored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Adam
+from torch.optim import Optimizer
 
 
-def flatten_adam(optimizers: Sequence[Adam], names: Sequence[str]) -> dict[str, Tensor]:
+def flatten_adam(optimizers: Sequence[Optimizer], names: Sequence[str]) -> dict[str, Tensor]:
     """Named views (not copies) of the state of all `optimizers`, one unique name each."""
     _check_names(optimizers, names)
     result = {}
@@ -27,7 +27,7 @@ def flatten_adam(optimizers: Sequence[Adam], names: Sequence[str]) -> dict[str, 
 
 
 def restore_adam(
-    optimizers: Sequence[Adam], names: Sequence[str], tensors: Mapping[str, Tensor]
+    optimizers: Sequence[Optimizer], names: Sequence[str], tensors: Mapping[str, Tensor]
 ) -> None:
     """Copy what `flatten_adam` gave into `optimizers` with the same names and parameters, exactly.
 
@@ -38,7 +38,7 @@ def restore_adam(
     """
     _check_names(optimizers, names)
     used: set[str] = set()
-    restored: list[tuple[Adam, Tensor, dict[str, Tensor]]] = []
+    restored: list[tuple[Optimizer, Tensor, dict[str, Tensor]]] = []
     for optimizer, name in zip(optimizers, names, strict=True):
         parameters = _parameters(optimizer)
         stepped = tensors.get(f"{name}.stepped")
@@ -96,11 +96,11 @@ def _entries(group: Mapping[str, Any]) -> list[str]:
     return ["step", "exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])]
 
 
-def _parameters(optimizer: Adam) -> list[tuple[dict[str, Any], Tensor]]:
+def _parameters(optimizer: Optimizer) -> list[tuple[dict[str, Any], Tensor]]:
     """(group, parameter) of all parameters, in order."""
     return [(group, parameter) for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _check_names(optimizers: Sequence[Adam], names: Sequence[str]) -> None:
+def _check_names(optimizers: Sequence[Optimizer], names: Sequence[str]) -> None:
     if len(optimizers) != len(names) or len(set(names)) != len(names):
         raise ValueError(f"need {len(optimizers)} different names of optimisers, got {list(names)}")

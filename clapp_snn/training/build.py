@@ -10,7 +10,10 @@ from clapp_snn.circuit.hierarchy import Hierarchy
 from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.lpl import LatentPrediction
 from clapp_snn.circuit.map_hierarchy import MapHierarchy
+from clapp_snn.circuit.self_contrastive import SelfContrastive, SelfContrastiveEncoder
+from clapp_snn.circuit.soft_hebb import SoftHebb, SoftHebbEncoder
 from clapp_snn.circuit.top_down import TOP_DOWN
+from clapp_snn.encoders.competing import CompetingEncoder
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6, VGG6_WHOLE
 from clapp_snn.functional.engine import Engine
@@ -77,19 +80,44 @@ def build_network(
     method = method_of(config)
     network = image_network(method, config.width, 3 if config.color else 1, classes)
     network.reset_parameters(config.seed)
+    if isinstance(network.encoder, CompetingEncoder):
+        return network.to(device), _require_torch(config)
     network.encoder.engine, sentence = choose_engine(config, device, method.explicit)
     network.encoder.precision = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     return network.to(device), sentence
 
 
+def _require_torch(config: TrainConfig) -> str:
+    """What is said of encoders that only torch computes; raises ValueError when others are asked for."""
+    if config.engine not in ("auto", "torch") or config.precision != "float32":
+        raise ValueError(
+            f"Method {config.method!r} runs with engine='torch' (or 'auto') and precision='float32' only."
+        )
+    return "convolutions: torch"
+
+
+def require_rectified(config: TrainConfig, command: str) -> None:
+    """Raise ValueError for runs whose layers are not rectified convolutions, which `command` relies on."""
+    if get_method(config.method).task in ("hebbian", "goodness"):
+        raise ValueError(
+            f"`clapp-snn {command}` knows layers of rectified convolutions only; those of method "
+            f"{config.method!r} normalise their input and compete."
+        )
+
+
 def image_network(
     method: Method, width: float, in_channels: int = 1, classes: int = 10
 ) -> ImageNetwork:
-    """The network of a method, not yet initialised: VGG-6 on patches, or on whole images for pairs."""
+    """The network of a method, not yet initialised: VGG-6 on patches or on whole images."""
     if method.maps is not None:
         return MapHierarchy(Encoder(VGG6_WHOLE, width, in_channels), method)
     if method.task == "predict":
         return LatentPrediction(Encoder(VGG6_WHOLE, width, in_channels), method)
+    if method.task == "hebbian":
+        return SoftHebb(SoftHebbEncoder(VGG6_WHOLE, width, in_channels), method)
+    if method.task == "goodness":
+        encoder = SelfContrastiveEncoder(VGG6_WHOLE, width, in_channels)
+        return SelfContrastive(encoder, method)
     if method.rule != "own":
         return TOP_DOWN[method.rule](Encoder(VGG6, width, in_channels), method)
     return Hierarchy(Encoder(VGG6, width, in_channels), method, classes)

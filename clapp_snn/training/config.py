@@ -1,5 +1,6 @@
 """Everything that defines a training run, as data: one frozen record, one YAML file."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -54,9 +55,12 @@ class TrainConfig:
         group: samples that share negatives and fixation draws (images: 32 as published, whatever the batch).
         epochs: passes over the training samples; None takes the method's published number.
         steps: number of steps; overrides epochs.
-        learning_rate: of Adam (betas 0.9, 0.999; weight decay on video only).
+        learning_rate: of Adam (betas 0.9, 0.999; weight decay on video only). SoftHebb takes plain steps:
+            2e-4 stands for its published rates, other values scale them.
         decay: share of all steps, at the end, over which the learning rate falls linearly to 0; 0, the
             published setting, keeps it constant.
+        apical_rate: learning rate of W_pred and W_retro, the synapses onto apical dendrites, as a multiple of
+            that of all other weights; None: 1, as published.
         seed: master seed of all random streams.
         sharing: "code" draws fixation and partner images per image, area and loss, as published;
             "paper" draws them once for the whole network (time-local methods with one partner).
@@ -99,6 +103,7 @@ class TrainConfig:
     steps: int | None = None
     learning_rate: float = 2e-4
     decay: float = 0.0
+    apical_rate: float | None = None
     seed: int = 2
     sharing: Literal["code", "paper"] = "code"
     plasticity: Literal["sequential"] | None = None
@@ -127,6 +132,8 @@ class TrainConfig:
         for name in ("width", "learning_rate"):
             if not getattr(self, name) > 0:
                 problems.append(f"{name} must be positive, not {getattr(self, name)}")
+        if self.apical_rate is not None and not 0 < self.apical_rate < math.inf:
+            problems.append(f"apical_rate must be positive and finite, not {self.apical_rate}")
         if not 0 <= self.decay <= 1:
             problems.append(f"decay is a share of the steps between 0 and 1, not {self.decay}")
         for name in ("batch", "group", "log_every", "keep"):
@@ -166,6 +173,8 @@ class TrainConfig:
                     f"{self.modality}"
                 )
         method = get_method(self.method, self.modality)
+        if self.apical_rate is not None and method.task != "contrast":
+            problems.append(f"apical_rate: method {self.method!r} has no W_pred")
         if self.sharing == "paper" and (
             method.objective is None or method.objective.sampling != "local_same"
         ):
@@ -192,9 +201,11 @@ class TrainConfig:
 
     @property
     def variant(self) -> str:
-        """The options of the modality that were given, in words; empty where all are as published."""
-        given = (getattr(self, name) for name in VARIANTS)
-        return ", ".join(str(value) for value in given if value is not None)
+        """What was asked for beyond the published setting, in words; empty where all is as published."""
+        given = [str(getattr(self, name)) for name in VARIANTS if getattr(self, name) is not None]
+        if self.apical_rate is not None:
+            given.append(f"apical-{self.apical_rate:g}")
+        return ", ".join(given)
 
     def folder(self) -> Path:
         """The run's folder."""

@@ -13,7 +13,14 @@ from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.network import Network, SaccadeStream
 from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.distributed import World
-from clapp_snn.training.learner import AreaReport, Learner, LocalLearner, make_learner
+from clapp_snn.training.learner import (
+    AreaReport,
+    Learner,
+    LocalLearner,
+    gradients_of,
+    laid_out_as,
+    make_learner,
+)
 
 
 def plastic_area(step: int, total: int, areas: int) -> int:
@@ -31,9 +38,14 @@ class SequentialLearner(LocalLearner):
     network: ImageNetwork
 
     def __init__(
-        self, network: ImageNetwork, learning_rate: float, group: int, world: World
+        self,
+        network: ImageNetwork,
+        learning_rate: float,
+        group: int,
+        world: World,
+        apical_rate: float = 1.0,
     ) -> None:
-        super().__init__(network, learning_rate, group, world)
+        super().__init__(network, learning_rate, group, world, apical_rate)
         self.area = 0
 
     def begin(self, step: int, total: int) -> None:
@@ -49,8 +61,8 @@ class SequentialLearner(LocalLearner):
         """One step of the plastic area; the reports of all others are 0 and have no scores."""
         update = self.network.learn_area(self.area, stimulus, streams, self.group)
         for parameter, change in update.changes:
-            parameter.grad = change.neg_()
-        self.world.average_async([change for _, change in update.changes]).wait()
+            parameter.grad = laid_out_as(parameter, change.neg_())
+        self.world.average_async(gradients_of(update)).wait()
         self._apply(self.area)
         nothing = torch.zeros_like(update.loss)
         reports = [AreaReport(nothing, nothing, [], None) for _ in self.optimizers]
@@ -59,9 +71,17 @@ class SequentialLearner(LocalLearner):
 
 
 def choose_learner(config: TrainConfig, network: Network, world: World) -> Learner:
-    """The learner of a run: with critical periods where they are asked for, else what fits the method."""
+    """The learner of a run: with critical periods where they are asked for, else what fits the method.
+
+    Raises ValueError for critical periods of a network whose areas cannot be asked to learn one at a time.
+    """
     rate, group = config.learning_rate, config.samples_in_group
+    apical = 1.0 if config.apical_rate is None else config.apical_rate
     if config.plasticity == "sequential":
-        assert isinstance(network, ImageNetwork)
-        return SequentialLearner(network, rate, group, world)
-    return make_learner(network, rate, group, world)
+        if not isinstance(network, ImageNetwork):
+            raise ValueError(
+                f"Critical periods (plasticity='sequential') are there for networks on images, not for "
+                f"{type(network).__name__}; leave plasticity out."
+            )
+        return SequentialLearner(network, rate, group, world, apical)
+    return make_learner(network, rate, group, world, apical)

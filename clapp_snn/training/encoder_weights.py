@@ -1,17 +1,38 @@
-"""Weights of a run back into an encoder."""
+"""Weights of a run back into a network, or into an encoder alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from clapp_snn.training.checkpoint import load_weights
 
 PREFIX = "encoder."
-Encoder = TypeVar("Encoder", bound=nn.Module)
+Filled = TypeVar("Filled", bound=nn.Module)
 
 
-def fill_encoder(encoder: Encoder, weights: str | Path, described: str) -> Encoder:
+def fill(module: Filled, tensors: Mapping[str, Tensor], weights: str | Path, wanted: str) -> Filled:
+    """`module` with all its tensors taken from `tensors`.
+
+    Args:
+        module: changed in place.
+        tensors: by the names of `module.state_dict()`.
+        weights: where they come from, for the message.
+        wanted: what they should belong to, for the message.
+
+    Raises ValueError when names or shapes are others.
+    """
+    own = module.state_dict()
+    if set(tensors) != set(own) or any(tensors[k].shape != own[k].shape for k in own):
+        raise ValueError(
+            f"The weights in {weights} do not fit {wanted}; use the configuration they were trained with."
+        )
+    module.load_state_dict(tensors)
+    return module
+
+
+def fill_encoder(encoder: Filled, weights: str | Path, described: str) -> Filled:
     """`encoder` with weights from a checkpoint, a run folder or a .safetensors file.
 
     Args:
@@ -27,10 +48,4 @@ def fill_encoder(encoder: Encoder, weights: str | Path, described: str) -> Encod
         for name, tensor in load_weights(weights).items()
         if name.startswith(PREFIX)
     }
-    wanted = encoder.state_dict()
-    if set(found) != set(wanted) or any(found[k].shape != wanted[k].shape for k in wanted):
-        raise ValueError(
-            f"The weights in {weights} do not fit {described}; use the configuration they were trained with."
-        )
-    encoder.load_state_dict(found)
-    return encoder
+    return fill(encoder, found, weights, described)

@@ -1,14 +1,15 @@
 """One step of learning: explicit local plasticity, or back-propagation for the baselines."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.optim import Adam
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, Optimizer
 
-from clapp_snn.circuit.network import Network, SaccadeStream
+from clapp_snn.circuit.network import AreaUpdate, Network, SaccadeStream
 from clapp_snn.functional.saccades import Draw
 from clapp_snn.training.distributed import World
 
@@ -30,25 +31,34 @@ class Learner(ABC):
 
     Args:
         network: its parameters ask for gradients only if the learner `needs_graph`.
-        learning_rate: of Adam.
+        learning_rate: of Adam, or of plain steps where the network asks for them.
         group: samples that share saccades.
         world: the processes that learn together.
+        apical_rate: learning rate of the lateral matrices as a multiple of that of all other weights.
     """
 
     needs_graph: ClassVar[bool]
 
-    def __init__(self, network: Network, learning_rate: float, group: int, world: World) -> None:
+    def __init__(
+        self,
+        network: Network,
+        learning_rate: float,
+        group: int,
+        world: World,
+        apical_rate: float = 1.0,
+    ) -> None:
         network.requires_grad_(self.needs_graph)
         self.network = network
         self.group = group
         self.world = world
-        self.optimizers = _optimizers(network, learning_rate)
+        self.optimizers = _optimizers(network, apical_rate)
+        self.set_learning_rate(learning_rate)
 
     def set_learning_rate(self, rate: float) -> None:
-        """Change the learning rate of all optimisers."""
+        """Change the learning rate of all weights; that of lateral matrices follows in proportion."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["ratio"]
 
     def begin(self, step: int, total: int) -> None:  # noqa: B027
         """Called before step number `step` of `total`; learners without a schedule do nothing."""
@@ -63,10 +73,12 @@ class Learner(ABC):
         """Learn from one batch; reports bottom up."""
 
 
-def make_learner(network: Network, learning_rate: float, group: int, world: World) -> Learner:
+def make_learner(
+    network: Network, learning_rate: float, group: int, world: World, apical_rate: float = 1.0
+) -> Learner:
     """The learner that fits the method: local plasticity where every module is one layer."""
     kind = LocalLearner if network.method.explicit else BackpropLearner
-    return kind(network, learning_rate, group, world)
+    return kind(network, learning_rate, group, world, apical_rate)
 
 
 def optimizer_names(network: Network) -> list[str]:
@@ -74,18 +86,42 @@ def optimizer_names(network: Network) -> list[str]:
     return [f"module_{index + 1}" for index in range(len(network.method.splits))]
 
 
-def _optimizers(network: Network, learning_rate: float) -> list[Adam]:
-    return [
-        Adam(parameters, lr=learning_rate, weight_decay=network.weight_decay, fused=True)
-        for parameters in network.module_parameters()
-    ]
+def _optimizers(network: Network, apical_rate: float) -> Sequence[Optimizer]:
+    """One optimiser a module; its groups know their share of the learning rate, which is set later."""
+    lateral = {id(parameter) for parameter in network.areas.parameters()}
+    made: list[Optimizer] = []
+    for parameters in network.module_parameters():
+        own = [p for p in parameters if id(p) not in lateral]
+        apical = [p for p in parameters if id(p) in lateral]
+        groups = [
+            {"params": members, "ratio": ratio}
+            for members, ratio in ((own, 1.0), (apical, apical_rate))
+            if members
+        ]
+        if network.plain_steps:
+            made.append(SGD(groups))
+        else:
+            made.append(Adam(groups, weight_decay=network.weight_decay, fused=True))
+    return made
+
+
+def laid_out_as(parameter: nn.Parameter, change: Tensor) -> Tensor:
+    """`change` with the strides of `parameter`: fused Adam walks through memory and does not look at them."""
+    if change.stride() == parameter.stride():
+        return change
+    return torch.empty_like(parameter).copy_(change)
+
+
+def gradients_of(update: AreaUpdate) -> list[Tensor]:
+    """The gradients that were set from an update."""
+    return [parameter.grad for parameter, _ in update.changes if parameter.grad is not None]
 
 
 class LocalLearner(Learner):
     """Applies Eqs. 6-8 area by area; builds no graph and needs no gradient of any loss.
 
     The update of an area is averaged over processes while the next area already works, and goes through the
-    area's own Adam.
+    area's own optimiser.
     """
 
     needs_graph = False
@@ -101,8 +137,8 @@ class LocalLearner(Learner):
         waiting = None
         for update in self.network.learn(stimulus, streams, self.group):
             for parameter, change in update.changes:
-                parameter.grad = change.neg_()
-            exchange = self.world.average_async([change for _, change in update.changes])
+                parameter.grad = laid_out_as(parameter, change.neg_())
+            exchange = self.world.average_async(gradients_of(update))
             if waiting is not None:
                 waiting.wait()
                 self._apply(update.area - 1)

@@ -6,13 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 from clapp_snn.circuit.ablations import make_area, make_stack
-from clapp_snn.circuit.build_stream import build_stream
+from clapp_snn.circuit.build_stream import build_stream, retro_of, stack_areas
 from clapp_snn.circuit.drawn_window import require_drawable
 from clapp_snn.circuit.ports import LIFPort, LinearLIFPort, Port, StrictBurstPort
+from clapp_snn.circuit.stream_area import StreamArea
+from clapp_snn.circuit.stream_context import area_with_context, stream_source
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import ARCHITECTURES
-from clapp_snn.methods import get_method
+from clapp_snn.methods import Method, get_method
 from clapp_snn.neurons.event_burst import EventBurst, EventBurstParameters
 from clapp_snn.neurons.interface import Neuron
 from clapp_snn.neurons.rate import Rate
@@ -51,13 +53,16 @@ def build_network(config: StreamConfig) -> StreamHierarchy:
 
 
 def _dense(config: StreamConfig, neuron: Neuron, options: dict[str, Any]) -> StreamHierarchy:
-    network = make_stack(
-        config.ablation,
-        [
-            make_area(config.ablation, pre, post, neuron, retro=config.retro, **options)
-            for pre, post in pairwise((inputs(config), *config.units))
-        ],
-    )
+    method, ablated = method_of(config), config.ablation != "none"
+    options = {"retro": retro_of(method), **options}
+    areas: list[StreamArea] = []
+    for index, (pre, post) in enumerate(pairwise((inputs(config), *config.units))):
+        if ablated:
+            areas.append(make_area(config.ablation, pre, post, neuron, **options))
+        else:
+            source, sizes = stream_source(method), config.units
+            areas.append(area_with_context(source, index, sizes, pre, post, neuron, **options))
+    network = make_stack(config.ablation, areas) if ablated else stack_areas(areas, method)
     network.reset_parameters(config.seed)
     return network
 
@@ -65,14 +70,19 @@ def _dense(config: StreamConfig, neuron: Neuron, options: dict[str, Any]) -> Str
 def _convolutional(
     config: StreamConfig, neuron: Neuron, options: dict[str, Any]
 ) -> StreamHierarchy:
-    """As rate mode starts method "clapp" with this encoder, width and seed."""
+    """As rate mode starts the method with this encoder, width and seed."""
     table = ARCHITECTURES[config.encoder]
     encoder = Encoder(table, config.width, input_channels(config))
     encoder.reset_parameters(generator(config.seed, "init", "encoder"))
-    clapp = get_method("clapp")
-    assert clapp.objective is not None
-    method = replace(clapp, objective=replace(clapp.objective, retro=config.retro))
-    return build_stream(encoder, method, config.seed, neuron, **options)
+    return build_stream(encoder, method_of(config), config.seed, neuron, **options)
+
+
+def method_of(config: StreamConfig) -> Method:
+    """The row of the table; "clapp" takes its W_retro from the configuration, all others have their own."""
+    method = get_method(config.method)
+    if config.method != "clapp" or method.objective is None:
+        return method
+    return replace(method, objective=replace(method.objective, retro=config.retro))
 
 
 def _neuron(config: StreamConfig) -> tuple[Neuron, Port | None]:

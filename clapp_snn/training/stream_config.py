@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from clapp_snn.circuit.ablations import Ablation
+from clapp_snn.circuit.build_stream import require_stream
 from clapp_snn.files import write_text
 from clapp_snn.functional.window_plasticity import Post
+from clapp_snn.methods import get_method
 from clapp_snn.training.config import refuse_changes
+from clapp_snn.training.device import Device
 from clapp_snn.training.records import record_from_file, record_text
 
 FILE = "stream.yaml"
@@ -33,8 +36,11 @@ class StreamConfig:
         glance: images: side of a glance in pixels; an encoder takes its own patches.
         color: images in red, green and blue, else grey.
         resolution: events: "pooled" averages counts over 2 x 2 pixels, "full" takes every pixel.
-        out: folder of the run; None makes runs/stream-DATA-NEURON-sSEED.
-        neuron: "rate", "event_burst" (L3), "strict_burst" (L2) or "lif" (L0).
+        out: folder of the run; None makes runs/stream-DATA-NEURON-sSEED, with the method before the seed
+            where it is another than "clapp".
+        method: row of the method table that is local in space and time: "clapp", "clapp-pp", "clapp-pp-dfb",
+            "clapp-fb", ... (`clapp_snn.circuit.stream_context`).
+        neuron: "rate" (rate code), or in spikes "event_burst" (L3), "strict_burst" (L2) or "lif" (L0).
         encoder: "dense" areas of `units`, or convolutional ones by an encoder's table ("vgg6"; images, and
             pooled events), started as in rate mode.
         width: multiplies the channels of every layer of the encoder.
@@ -56,7 +62,8 @@ class StreamConfig:
         engine: "native" computes windows with compiled kernels (CPU, float32), "torch" eagerly; "auto" takes
             native where it applies, and says so. Random numbers of spikes differ between the two; a run is
             resumed with the engine that began it.
-        retro: "tied", "free" or "zero".
+        device: "auto" takes a GPU where there is one, "cpu" or "cuda". On a GPU windows run eagerly.
+        retro: "tied", "free" or "zero", of method "clapp"; other methods have what their row says.
         ablation: part of the spiking circuit that is left out or broken (`clapp_snn.circuit.ablations`).
         rule: "adam" (one for each area, betas 0.9, 0.999) or "sgd".
         learning_rate: of the rule, for updates averaged over the batch.
@@ -80,6 +87,7 @@ class StreamConfig:
     color: bool = False
     resolution: Literal["pooled", "full"] = "pooled"
     out: Path | None = None
+    method: str = "clapp"
     neuron: Literal["rate", "event_burst", "strict_burst", "lif"] = "event_burst"
     encoder: Literal["dense", "vgg6"] = "dense"
     width: float = 1.0
@@ -96,6 +104,7 @@ class StreamConfig:
     soma: Literal["calibrated", "linear"] = "calibrated"
     simulation: Literal["drawn", "stepped"] = "drawn"
     engine: Literal["auto", "torch", "native"] = "auto"
+    device: Device = "auto"
     retro: Literal["tied", "free", "zero"] = "tied"
     ablation: Ablation = "none"
     rule: Literal["adam", "sgd"] = "adam"
@@ -130,6 +139,7 @@ class StreamConfig:
             problems.append(f"units must name at least one area of at least one unit: {self.units}")
         if not 0 <= self.p_saccade <= 1:
             problems.append(f"p_saccade must lie between 0 and 1, not {self.p_saccade}")
+        problems += self._problems_of_method()
         problems += self._problems_of_plasticity()
         if self.soma != "calibrated" and self.neuron != "lif":
             problems.append(f"only the lif neuron has a {self.soma} soma, not {self.neuron}")
@@ -138,8 +148,24 @@ class StreamConfig:
         if self.ablation != "none" and (self.encoder != "dense" or self.neuron == "rate"):
             problems.append("ablations are of dense spiking areas")
         problems += self._problems_of_data()
+        if self.engine == "native" and self.device == "cuda":
+            problems.append("engine='native' computes on the CPU; use device='cpu'")
         if problems:
             raise ValueError("Impossible configuration: " + "; ".join(problems) + ".")
+
+    def _problems_of_method(self) -> list[str]:
+        try:
+            require_stream(get_method(self.method))
+        except ValueError as error:
+            return [str(error).rstrip(".")]
+        if self.method == "clapp":
+            return []
+        problems = []
+        if self.retro != "tied":
+            problems.append(f"retro={self.retro!r} is for method 'clapp', not {self.method!r}")
+        if self.ablation != "none":
+            problems.append(f"ablations are of method 'clapp', not {self.method!r}")
+        return problems
 
     def _problems_of_plasticity(self) -> list[str]:
         problems = []
@@ -192,7 +218,8 @@ class StreamConfig:
         if self.out is not None:
             return Path(self.out)
         fold = "" if self.fold is None else f"-f{self.fold}"
-        return Path("runs") / f"stream-{self.data}-{self.neuron}{fold}-s{self.seed}"
+        method = "" if self.method == "clapp" else f"-{self.method}"
+        return Path("runs") / f"stream-{self.data}-{self.neuron}{method}{fold}-s{self.seed}"
 
 
 def is_stream_run(folder: str | Path) -> bool:

@@ -16,6 +16,7 @@ from clapp_snn.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from clapp_snn.training.device import device_of
 from clapp_snn.training.environment import describe_environment, record_environment
 from clapp_snn.training.interrupt import StopFlag, stop_on_signal
 from clapp_snn.training.logbook import Logbook
@@ -73,11 +74,14 @@ class _StreamRun:
         self._open_folder(resume)
         learn = (objects or open_objects(config)).learn
         stream = GlanceStream(learn, range(config.batch), config.seed, config.p_saccade)
-        learner = StreamLearner(build_network(config), config.learning_rate, config.rule)
+        device = device_of(config.device)
+        network = build_network(config).to(device)
+        learner = StreamLearner(network, config.learning_rate, config.rule)
         stored = None
         if resume and list_checkpoints(self.folder / "checkpoints"):
             stored = load_checkpoint(self.folder)
-        engine, self.engine = self._engine(learner.hierarchy, stored)
+        engine, why = self._engine(network, stored)
+        self.engine = f"{why}, on {device.type}"
         self.session = StreamSession(learner, stream, config.seed, config.drawn, engine)
         self.recent: list[list[AreaWindow]] = []
         self.seconds = 0.0

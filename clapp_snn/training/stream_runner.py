@@ -82,8 +82,9 @@ class EagerRunner(Runner):
         super().__init__(network)
         self.drawn = drawn
         self._states = network.initial_state(len(samples))
+        device = network.area(0).weight.device
         self.sources = [
-            SampleStreams(seed, list(samples), "stream area", index)
+            SampleStreams(seed, list(samples), "stream area", index, device=device)
             for index in range(len(network.areas))
         ]
 
@@ -126,6 +127,11 @@ class EagerRunner(Runner):
         for index, source in enumerate(self.sources):
             generators = [each for pair in source.streams for each in pair]
             rows = _stored(tensors, f"stream.random_{index + 1}", "native")
+            if rows.shape != (len(generators), len(generators[0].get_state())):
+                raise ValueError(
+                    f"The stored random numbers are not those of a {generators[0].device.type} generator: "
+                    "the run was begun on another device; resume with that one."
+                )
             for each, row in zip(generators, rows, strict=True):
                 # set_state reads from the start of the storage: a row of a table needs its own.
                 each.set_state(row.clone())

@@ -110,7 +110,7 @@ class StreamSession:
         glance, after = self._seen
         if not self.runner.advance(self._input, self._in_time):
             return None
-        seen = self.runner.learn(self.learner, glance.y.to(self._input.dtype))
+        seen = self.runner.learn(self.learner, glance.y.to(self._input))
         self.position = after
         self._look()
         return seen

@@ -27,7 +27,12 @@ from lava.proc.monitor.process import Monitor
 from lava_rounding import learning_rule, run_config
 
 QUIET = 3
+NOISE_BITS, MULTIPLIER, INCREMENT = 15, 205, 12345
+FRACTION, LARGEST_STEP = 3, 15
 SOMA_INPUTS = ("a_in", "a_pred", "a_retro", "a_gamma")
+SOMA_SETTINGS = (
+    "du", "dv", "vth", "window", "apical_shift", "retro_shift", "target", "homeostasis", "count_bits"
+)  # fmt: skip
 SOMA_OUTPUTS = ("s_out", "s_context", "s_score", "s_retro", "y1", "y2", "y3", "pred_y1", "retro_y1")
 LONG = np.iinfo(np.uint16).max
 
@@ -35,17 +40,12 @@ LONG = np.iinfo(np.uint16).max
 class AreaSoma(AbstractProcess):
     """Soma and two apical compartments of every neuron of the area.
 
-    Keyword arguments: shape, du, dv, vth, bias (mantissa and exponent in one), window, apical_shift,
-    retro_shift.
+    Keyword arguments: shape, du, dv, vth, bias (mantissa and exponent in one), noise (None rounds to the
+    nearest), and constants: window, apical_shift, retro_shift, target, homeostasis, count_bits.
     """
 
-    def __init__(self, *, shape, du, dv, vth, bias, window, apical_shift, retro_shift):
-        super().__init__(
-            shape=shape,
-            window=window,
-            apical_shift=apical_shift,
-            retro_shift=retro_shift,
-        )
+    def __init__(self, *, shape, du, dv, vth, bias, noise, **constants):
+        super().__init__(shape=shape, noisy=noise is not None, **constants)
         for name in SOMA_INPUTS:
             setattr(self, name, InPort(shape=shape))
         for name in SOMA_OUTPUTS:
@@ -55,6 +55,7 @@ class AreaSoma(AbstractProcess):
         self.spiked = Var(shape=shape, init=0)
         self.gamma = Var(shape=shape, init=0)
         self.bias = Var(shape=shape, init=bias)
+        self.noise = Var(shape=shape, init=0 if noise is None else noise)
         self.du, self.dv, self.vth = (Var(shape=(1,), init=value) for value in (du, dv, vth))
 
 
@@ -79,7 +80,7 @@ def whole(kind):
 @requires(CPU)
 @tag("fixed_pt")
 class AreaSomaModel(PyLoihiProcessModel):
-    """What microcode would do."""
+    """What the program of the somata does on the chip."""
 
     a_in: PyInPort = whole(PyInPort.VEC_DENSE)
     a_pred: PyInPort = whole(PyInPort.VEC_DENSE)
@@ -103,6 +104,7 @@ class AreaSomaModel(PyLoihiProcessModel):
     spiked: np.ndarray = whole(np.ndarray)
     gamma: np.ndarray = whole(np.ndarray)
     bias: np.ndarray = whole(np.ndarray)
+    noise: np.ndarray = whole(np.ndarray)
     du: np.ndarray = whole(np.ndarray)
     dv: np.ndarray = whole(np.ndarray)
     vth: np.ndarray = whole(np.ndarray)
@@ -122,6 +124,32 @@ class AreaSomaModel(PyLoihiProcessModel):
         self.spiked[:] = spikes
         return spikes
 
+    def in_steps(self, values, bits):
+        """values / 2^bits, rounded by the next random bits."""
+        if not self.proc_params["noisy"]:
+            return (values + (1 << bits >> 1)) >> bits
+        self.noise[:] = (MULTIPLIER * self.noise + INCREMENT) & (1 << NOISE_BITS) - 1
+        return (values + (self.noise >> NOISE_BITS - bits)) >> bits
+
+    def written(self):
+        """For the learning synapses: whole steps, so that the engine cuts nothing off."""
+        constants = self.proc_params
+        active = self.count > 0
+        pull = constants["homeostasis"] * np.sign(constants["target"] - self.count)
+        k1 = self.in_steps(self.gamma * self.apical * active + pull, FRACTION)
+        k2 = self.in_steps(self.gamma * self.back, FRACTION)
+        lateral = [
+            self.in_steps(each, constants["count_bits"]) for each in (self.count, self.context)
+        ]
+        pred, retro = (8 * self.gamma * np.minimum(each, LARGEST_STEP) for each in lateral)
+        return {
+            "y1": 8 * np.clip(k1, -LARGEST_STEP, LARGEST_STEP),
+            "y2": 32 * np.clip(k2, -4, 3),
+            "y3": 8 * active,
+            "pred_y1": pred,
+            "retro_y1": retro,
+        }
+
     def run_spk(self):
         """One step."""
         arrived, from_pred, from_retro, gamma = (getattr(self, name).recv() for name in SOMA_INPUTS)
@@ -137,8 +165,10 @@ class AreaSomaModel(PyLoihiProcessModel):
             send["s_context"] = 2 * self.context
         elif phase == 1:
             self.apical[:] = from_pred >> self.proc_params["apical_shift"]
+            send["s_context"] = self.context == 0
         elif phase == window - QUIET:
             self.back[:] = from_retro >> self.proc_params["retro_shift"]
+            send["s_retro"] = self.count == 0
         elif phase == window - QUIET + 1:
             self.gamma[:] = gamma
         if phase < window - QUIET:
@@ -147,12 +177,7 @@ class AreaSomaModel(PyLoihiProcessModel):
             send["s_score"] = self.count * self.apical
             send["s_retro"] = 2 * self.count
         if phase == window - 1:
-            active = self.count > 0
-            send["y1"] = np.clip(self.gamma * self.apical * active, -128, 127)
-            send["y2"] = np.clip(self.gamma * self.back, -128, 127)
-            send["y3"] = 8 * active
-            send["pred_y1"] = self.gamma * self.count
-            send["retro_y1"] = self.gamma * self.context
+            send |= self.written()
         send["s_out"] = spikes
         for name, values in send.items():
             getattr(self, name).send(np.asarray(values, np.int32))
@@ -162,7 +187,7 @@ class AreaSomaModel(PyLoihiProcessModel):
 @requires(CPU)
 @tag("fixed_pt")
 class NucleusModel(PyLoihiProcessModel):
-    """What microcode would do."""
+    """What the program of this neuron does on the chip."""
 
     a_score: PyInPort = whole(PyInPort.VEC_DENSE)
     s_fixation: PyInPort = whole(PyInPort.VEC_DENSE)
@@ -198,9 +223,11 @@ class Area:
     """Processes of a learning area, connected.
 
     Args:
-        weights: basal, lateral W_pred and W_retro, bias of the somata; whole numbers.
+        weights: basal, lateral W_pred and W_retro, bias and noise of the somata (None rounds what they write
+            to the nearest); whole numbers.
         rules: Lava's equations "basal_dw", "basal_dt" and "lateral_dw".
-        settings: du, dv, vth, epoch, window, apical_shift, retro_shift, margin, x1_impulse, x1_tau.
+        settings: du, dv, vth, epoch, window, apical_shift, retro_shift, margin, x1_impulse, x1_tau, and
+            target, homeostasis, count_bits of the somata.
         spikes: input, (pre, time).
         fixation: (1, time), 1 throughout windows without a saccade before them.
         seeds: of the three sets of synapses.
@@ -230,9 +257,11 @@ class Area:
         )
         self.pred = graded_synapses(weights["W_pred"], lateral[0], rounding[1])
         self.retro = graded_synapses(weights["W_retro"], lateral[1], rounding[2])
-        names = ("du", "dv", "vth", "window", "apical_shift", "retro_shift")
         self.soma = AreaSoma(
-            shape=(post,), bias=weights["bias"], **{name: s[name] for name in names}
+            shape=(post,),
+            bias=weights["bias"],
+            noise=weights["noise"],
+            **{name: s[name] for name in SOMA_SETTINGS},
         )
         self.nucleus = Nucleus(window=s["window"], margin=s["margin"])
         self.sum = Dense(weights=np.ones((1, post), int), num_message_bits=24)

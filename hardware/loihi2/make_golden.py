@@ -42,22 +42,33 @@ RULES = (
     (EXAMPLE_RULE, "lava"),
     (EXAMPLE_RULE | {"epoch": 8}, "lava"),
 )
+WHOLE_RULE = {
+    "dw": "(1) * 2 ^ -6 * u3 * x1 * y1 + (1) * 2 ^ -6 * u3 * t * y2",
+    "dt": "(1) * 2 ^ 0 * u3 * x1 * y3 + (-1) * 2 ^ 0 * u3 * t",
+    "x1_impulse": 4,
+    "x1_tau": 8,
+    "epoch": 1,
+    "seed": 7,
+}
 AREA_SETTINGS = {
     "du": 4095,
     "dv": 128,
     "vth": 200,
-    "epoch": 16,
+    "epoch": 1,
     "window": 16,
     "apical_shift": 4,
     "retro_shift": 4,
     "margin": 1000,
-    "x1_impulse": 16,
+    "x1_impulse": 4,
     "x1_tau": 8,
+    "target": 3,
+    "homeostasis": 2,
+    "count_bits": 1,
 }
 AREA_RULES = {
-    "basal_dw": "(1) * 2 ^ -6 * u0 * x1 * y1 + (1) * 2 ^ -4 * u0 * t * y2",
-    "basal_dt": "(1) * 2 ^ 0 * u0 * x1 * y3 + (-1) * 2 ^ 0 * u0 * t",
-    "lateral_dw": "(1) * 2 ^ 0 * u0 * x1 * y1",
+    "basal_dw": "(1) * 2 ^ -5 * u4 * x1 * y1 + (1) * 2 ^ -5 * u4 * t * y2",
+    "basal_dt": "(1) * 2 ^ 0 * u4 * x1 * y3 + (-1) * 2 ^ 0 * u4 * t",
+    "lateral_dw": "(1) * 2 ^ -2 * u4 * x1 * y1",
 }
 REPEATS = 40
 
@@ -137,20 +148,32 @@ def learning(lava_learning):
     return found
 
 
+def whole_steps(post):
+    """The same in the steps that somata of a learning area write."""
+    return np.stack([8 * (post[0] // 9), 32 * (post[1] // 32), 8 * (post[2] > 0)])
+
+
 def rounding(lava_learning):
-    """Last weights of one rule under many seeds of stochastic rounding."""
+    """Last weights under many seeds of stochastic rounding: of one rule, and of that of a learning area."""
     spikes, post, weight = learning_inputs()
-    last = [
-        lava_learning.learn(weight, spikes, post, EXAMPLE_RULE | {"seed": 1000 + 10 * n}, 50 + n)[
-            "weight"
-        ][-1]
-        for n in range(REPEATS)
-    ]
-    return {"last": np.stack(last)}
+    found = {}
+    for name, rule, values in (
+        ("last", EXAMPLE_RULE, post),
+        ("last_whole", WHOLE_RULE, whole_steps(post)),
+    ):
+        found[name] = np.stack(
+            [
+                lava_learning.learn(weight, spikes, values, rule | {"seed": 1000 + 10 * n}, 50 + n)[
+                    "weight"
+                ][-1]
+                for n in range(REPEATS)
+            ]
+        )
+    return found | {"post_whole": whole_steps(post).astype(np.int16)}
 
 
 def area(lava_area):
-    """A learning area through twelve windows, rounded to the nearest and with Lava's random numbers."""
+    """A learning area through twelve windows, rounded to the nearest and with random numbers."""
     rng = np.random.default_rng(400)
     steps, windows, pre, post = AREA_SETTINGS["window"], 12, 10, 6
     spikes = (rng.random((steps * windows, pre)) < 0.4).astype(np.int8)
@@ -164,11 +187,12 @@ def area(lava_area):
         )
     }
     weights["bias"] = rng.integers(-200, 400, post)
+    noise = rng.integers(0, 2**15, post)
     found = {"input": spikes, "fixation": fixation}
-    found |= {f"initial_{name}": values for name, values in weights.items()}
+    found |= {f"initial_{name}": values for name, values in (weights | {"noise": noise}).items()}
     for mode in ("nearest", "lava"):
         processes = lava_area.Area(
-            weights,
+            weights | {"noise": noise if mode == "lava" else None},
             AREA_RULES,
             AREA_SETTINGS,
             spikes.T.astype(int),

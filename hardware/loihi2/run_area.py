@@ -29,9 +29,12 @@ def main():
     described = json.loads((options.folder / "learning.json").read_text())["areas"][options.area]
     with np.load(options.folder / "learning.npz", allow_pickle=False) as file:
         weights = {
-            name: file[f"{name}_{options.area}"] for name in ("basal", "W_pred", "W_retro", "bias")
+            name: file[f"{name}_{options.area}"]
+            for name in ("basal", "W_pred", "W_retro", "bias", "noise")
         }
-    settings = described["settings"] | described["neurons"]
+    if options.rounding == "nearest":
+        weights["noise"] = None
+    settings = described["settings"] | described["settings"]["soma"] | described["neurons"]
     window = settings["epoch"] * 2 ** settings["decimation"]
     spikes, fixation = (
         np.load(path, allow_pickle=False) for path in (options.spikes, options.fixation)

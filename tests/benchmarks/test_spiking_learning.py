@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from benchmarks import learning_rows, spiking_learning
-from benchmarks.learning_rows import OURS, PEERS, Size, Task, is_there, make, ours
+from benchmarks.given_currents import same_neuron
+from benchmarks.learning_rows import ALONE, OURS, PEERS, Size, Task, is_there, make, ours
 from benchmarks.neuron_scale import growth
 from benchmarks.spiking_learning import Cell, Cost, compare, measure
 from clapp_snn import native
+from clapp_snn.native.lif_window import LIFCounts, run_lif_window
 from clapp_snn.neurons.event_burst import EventBurst
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
@@ -28,7 +30,7 @@ def test_every_row_has_a_line_in_every_table(tiny, capsys):
     compare(repeats=1, seconds=0.0, compiled=False, memory=False, lengths=())
     found = re.findall(r"^\| (.*?) \| [\d.]+ \| [\d.]+ \| nan \|$", capsys.readouterr().out, re.M)
     rows = [name for name in PEERS if is_there(name) and "compiled" not in name]
-    assert found == [*rows, *OURS] * 6
+    assert found == [*rows, *OURS, ALONE, *rows, *OURS, *rows, *OURS] * 2
 
 
 @pytest.mark.parametrize("layout", ["dense", "conv"])
@@ -86,6 +88,37 @@ def test_a_cell_is_measured(tiny):
     cost = measure(Cell("ours L3", "dense", "alone", 6))
     assert cost.seconds > 0
     assert cost.mib >= 0
+
+
+@pytest.mark.parametrize("layout", ["dense", "conv"])
+def test_the_peers_neuron_is_snntorchs(layout):
+    """Spike counts of `snntorch.Leaky` with a reset to zero, and Eq. 6 with the given error, term by term."""
+    import snntorch
+
+    task = Task(layout, TINY[layout], 40, False)
+    x = task.pattern().repeat(2, *(1 for _ in range(len(task.shape) + 1)))[:40]
+    leaky, v, counts = snntorch.Leaky(beta=0.9, reset_mechanism="zero"), torch.zeros(x[0].shape), 0
+    for now in x:
+        spikes, v = leaky(now, v)
+        counts = counts + spikes
+    error, samples = torch.randn(x[0].shape), len(x[0])
+    kept = LIFCounts(
+        torch.zeros(samples, x[0, 0].numel()),
+        torch.zeros(samples, 1, x.shape[-1]),
+        torch.zeros(samples, x[0, 0].numel()),
+        torch.zeros(samples, 2, dtype=torch.int64),
+    )
+    run_lif_window(
+        x.flatten(2), kept.dendrite, (1.0, 1.0, 0.0), (0.9, 0.0, 1.0, torch.inf), kept, counted=True
+    )
+    # snnTorch resets a step later, before charging: v <- beta (v - v spike) + x, which is the same.
+    assert torch.equal(kept.spikes, counts.flatten(1))
+    gain, bias = same_neuron(
+        lambda first, last: x[first:last], tuple(x[0].shape), 40, 32, 0.9, error
+    )
+    felt = error * (x.sum(0) > 0)
+    torch.testing.assert_close(gain, (felt * x.mean(0)).flatten(0, -2).sum(0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(bias, felt.flatten(0, -2).sum(0), rtol=1e-4, atol=1e-5)
 
 
 def test_unknown_rows_are_refused():

@@ -7,13 +7,17 @@ import torch
 
 from benchmarks import spiking_online
 from benchmarks.spiking_online import STUDIES, configuration, features, learn_stepped, report
-from benchmarks.study import run_cells
+from benchmarks.study import Row, run_cells
 from clapp_snn.circuit.fast_window import FastHierarchy
 from clapp_snn.evaluation.stream_probe import glance_features
 from clapp_snn.stimuli.digits import DigitSet, open_digits
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import StreamConfig
 
+COLUMNS = [
+    *(f"{name}{area}" for name in ("linear", "few", "local", "gate") for area in (1, 2)),
+    *("linear2@0", "few2@0", "local1@0", "local2@0"),
+]
 SMALL = {"units": (6, 5), "window": 40.0}
 
 
@@ -22,7 +26,8 @@ def test_conditions_of_a_study_see_as_many_glances(study: str) -> None:
     for condition in STUDIES[study]:
         config = configuration(study, condition, 3, 6400)
         assert config.batch * config.windows == 6400
-        assert (config.seed, config.drawn) == (3, config.simulation == "drawn")
+        drawn = config.simulation == "drawn" and config.neuron != "rate"
+        assert (config.seed, config.drawn) == (3, drawn)
 
 
 def test_glances_are_those_of_the_linear_probe() -> None:
@@ -57,4 +62,15 @@ def test_cells_run_and_are_reported(tmp_path, monkeypatch) -> None:
     assert {"linear2", "few2@0", "local1", "gate1"} <= rows[0].values.keys()
     assert rows[0].values != rows[1].values
     stepped = learn_stepped(small("stepped", "stepped-filtered", 1, 64))
-    assert {"linear2", "few2", "local1", "gate2"} <= stepped.keys()
+    assert {"linear2", "few2", "local1", "gate2", "local2@0"} <= stepped.keys()
+
+
+def test_rate_mode_and_stepped_stacks_stand_in_one_study() -> None:
+    rows = [
+        Row(condition, seed, dict.fromkeys(COLUMNS, 10.0 * seed + place), 1.0)
+        for place, condition in enumerate(STUDIES["full"])
+        for seed in (1, 2, 3)
+    ]
+    text = report("full", rows)
+    assert "| n100-stepped-filtered | 3 |" in text
+    assert "+4.0 [+4.0, +4.0]" in text  # n100-stepped-filtered minus n100

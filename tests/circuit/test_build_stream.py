@@ -50,7 +50,9 @@ def test_methods_that_are_local_in_space_and_time_learn_on_streams() -> None:
         "clapp-zero-retro",
     }
     for name in set(METHODS) - {"clapp", "clapp-zero-retro"}:
-        with pytest.raises(ValueError, match=f"'{name}' cannot .* one of: clapp, clapp-zero-retro"):
+        with pytest.raises(
+            ValueError, match=f"'{name}' cannot .* one of: clapp, clapp-zero-retro,"
+        ):
             build_stream(encoder(), METHODS[name], 0)
     no_gate = replace(CLAPP, objective=replace(CLAPP.objective, gate=False))
     assert not learns_on_streams(no_gate)

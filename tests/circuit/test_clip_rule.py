@@ -14,6 +14,7 @@ from clapp_snn.encoders.video import (
     VideoArchitecture,
     VideoEncoder,
 )
+from clapp_snn.functional import clip_convolution
 from clapp_snn.functional.clip_convolution import BlockOrder
 from clapp_snn.methods.video import VIDEO_METHODS
 from clapp_snn.randomness import generator
@@ -88,6 +89,9 @@ def check(network: ClipHierarchy, oracle: ClipHierarchy, group: int, tolerance: 
         changes = {own[id(parameter)]: change for parameter, change in update.changes}
         assert changes.keys() == gradients.keys()
         torch.testing.assert_close(update.loss.double(), loss.detach(), rtol=tolerance, atol=0)
+        for parameter, change in update.changes:
+            # PyTorch's fused Adam takes memory as it lies and would mix the weights up.
+            assert change.stride() == parameter.stride()
         for name, gradient in gradients.items():
             change = changes[name].double()
             if name == "bias" and network.encoder.order == "norm-relu":
@@ -121,6 +125,22 @@ def test_float32_follows_float64(option: str) -> None:
     table = VIDEO_ARCHITECTURES["vgg5-overlap"]
     network = build("gim-layerwise", option, table, torch.float32)
     check(network, build("gim-layerwise", option, table), CLIPS, 1e-4)
+
+
+@pytest.mark.parametrize("option", ["relu-norm", "norm-relu"])
+def test_negative_gains_turn_the_order_of_values_round(
+    option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pools then find the smallest activity. Clip by clip, as large maps are worked on."""
+    monkeypatch.setitem(clip_convolution.BLOCK_BYTES, "cpu", 1)
+    table = VIDEO_ARCHITECTURES["vgg5-frames"]
+    network, oracle = build(option=option, table=table), build(option=option, table=table)
+    for each in (network, oracle):
+        for index in range(5):
+            gain = each.encoder.layer(index).gain
+            assert gain is not None
+            gain.data[::2] *= -1
+    check(network, oracle, CLIPS, 1e-9)
 
 
 def test_open_and_closed_gates_both_occur() -> None:

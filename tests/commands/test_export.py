@@ -1,11 +1,13 @@
 """`clapp-snn export` and `verify` on a small run: files, report, refusals, and nothing half-written."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from clapp_snn.cli import main
 from clapp_snn.commands.export import export
@@ -25,8 +27,9 @@ from clapp_snn.export.convert import Conversion
 from clapp_snn.export.interpreter import run as judge
 from clapp_snn.export.target import Energy, Limit, Placement
 from clapp_snn.export.targets import TARGETS
+from clapp_snn.training.checkpoint import load_checkpoint, save_checkpoint
 from clapp_snn.training.stream_build import build_network, open_objects
-from clapp_snn.training.stream_config import StreamConfig
+from clapp_snn.training.stream_config import StreamConfig, read_stream_config, write_stream_config
 from clapp_snn.training.stream_loop import train_stream
 
 QUICK = ExportOptions(steps=16, samples=2, probe=False)
@@ -153,6 +156,15 @@ def test_learning_where_there_is_none(run: Path, tmp_path: Path, chip: Chip) -> 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("method", ["clapp-pp-dfb", "clapp-pp-both"])
+def test_a_network_with_feedback_is_exported_without_its_rule(method: str, tmp_path: Path) -> None:
+    config = replace(CONFIG, method=method, out=tmp_path / "run")
+    train_stream(config, quiet=True)
+    with pytest.raises(ValueError, match="feedback from others"):
+        export(tmp_path / "run", replace(QUICK, learning=True, out=tmp_path / "no"))
+    assert export(tmp_path / "run", replace(QUICK, out=tmp_path / "out"))
+
+
 def test_failure_leaves_nothing(
     run: Path, tmp_path: Path, chip: Chip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +217,41 @@ def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["export", str(tmp_path)]) == 1
     assert "is no run" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def complaint(run: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """The line that an export of `run` ends with; it leaves nothing behind."""
+    out = run.parent / "out"
+    assert main(["export", str(run), "--out", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert sorted(path.name for path in run.parent.iterdir()) == [run.name]
+    return error
+
+
+@pytest.mark.parametrize("units", [(24,), (24, 20), (16, 24), (24, 16, 8)])
+def test_a_checkpoint_of_another_configuration(
+    run: Path, tmp_path: Path, units: tuple[int, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "digits"
+    shutil.copytree(run, copy)
+    write_stream_config(copy, replace(read_stream_config(copy), units=units))
+    error = complaint(copy, capsys)
+    assert f"The weights in {copy} do not fit its stream.yaml: units {list(units)}" in error
+    assert "size mismatch" not in error
+
+
+def test_a_run_with_weights_that_are_not_finite(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "digits"
+    shutil.copytree(run, copy)
+    kept = load_checkpoint(copy)
+    folder = kept.folder.parent
+    name = next(name for name in kept.model if name.endswith("0.weight"))
+    kept.model[name][0, 0] = torch.nan
+    save_checkpoint(folder, kept.step + 1, kept.model, kept.optimizer, kept.state)
+    assert "finite" in complaint(copy, capsys)
 
 
 def test_probe_of_counts_comes_close_to_that_of_activities(run: Path) -> None:

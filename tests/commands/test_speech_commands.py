@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 from clapp_snn.cli import main
+from clapp_snn.commands.drawing import Run
 from clapp_snn.commands.info import info
+from clapp_snn.commands.number_figures import accuracy_figure
+from clapp_snn.commands.options import FigureOptions
+from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeTable
+from clapp_snn.methods import get_method
+from clapp_snn.training.config import read_config
 from tests.stimuli.speech_files import write_corpus
 
 
@@ -49,11 +55,18 @@ def test_probe_figures_report_and_comparison(
     drawn = json.loads((home / "bptt" / "figures" / "index.json").read_text())["figures"]
     names = {entry["file"] for entry in drawn}
     assert {"accuracy_per_layer_fast.png", "losses.png", "hinge_scores.png"} <= names
+    config, method = read_config(home / "bptt"), get_method("clapp-s", "speech")
+    run = Run(home / "bptt", config, method, data_of(config), FigureOptions(), print)
+    for protocol, has_chance in (("fast", True), ("speaker", False)):
+        lines = accuracy_figure(run, table, protocol).figure.axes[0].lines
+        assert ("chance" in [line.get_label() for line in lines]) == has_chance
     assert "tsne.png" not in names
     assert main(["report", str(home / "bptt")]) == 0
     page = (home / "bptt" / "report.html").read_text()
     assert "speech (five convolutions and a GRU)" in page
     assert "8 windows in" in page
+    for protocol in ("fast", "speaker", "paper"):
+        assert f"{protocol} probe" in page
     assert "MFCC" in page
     runs = [str(home / "bptt"), str(home / "eprop")]
     assert main(["compare", *runs, "--out", str(home / "compared")]) == 0

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from clapp_snn.cli import main
+from clapp_snn.commands.stream_figures import _accuracy
+from clapp_snn.training.stream_config import read_stream_config
 
 OPTIONS = [
     "--units", "[8,6]", "--windows", "6", "--batch", "4", "--window", "50", "--log_every", "2", "--quiet",
@@ -77,6 +79,11 @@ def test_figures_and_report_of_a_run(run: Path, capsys) -> None:
     row = (run / "stream_probe.csv").read_text().split()[2].split(",")
     assert f"<td>{float(row[2]):.1f}</td>" in page
     assert "6 windows" in page
+
+
+def test_the_axis_of_accuracies_counts_areas(run: Path) -> None:
+    (axes,) = _accuracy(run / "stream_probe.csv", read_stream_config(run)).figure.axes
+    assert axes.get_xlabel() == "area"
 
 
 def test_what_is_missing_is_said(run: Path, capsys) -> None:

@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from clapp_snn.encoders.speech import SPEECH6, SpeechEncoder
-from clapp_snn.evaluation.bootstrap import bootstrap_interval, hits_per_owner
+from clapp_snn.evaluation.bootstrap import (
+    bootstrap_difference,
+    bootstrap_interval,
+    hits_per_owner,
+)
 from clapp_snn.evaluation.phone_probe import fast_phone_probe, paper_phone_probe
 from clapp_snn.evaluation.speaker_probe import speaker_probe, window_means
 from clapp_snn.evaluation.speech_features import (
@@ -118,3 +122,21 @@ def test_features_of_utterances_lie_beside_their_labels() -> None:
     assert torch.equal(found.phones[start:], second.phones)
     direct = encoder.features(second.audio()[None])[3][0]
     assert torch.allclose(found.layers[4][start:], direct)
+
+
+def test_a_paired_difference_leaves_out_what_utterances_share() -> None:
+    """Utterances differ much, encoders by 3 points in each: the interval of the difference is that of 3."""
+    stream = generator(3, "utterances")
+    count = torch.full((20,), 100.0, dtype=torch.float64)
+    one = torch.randint(20, 80, (20,), generator=stream).double()
+    apart, low, high = bootstrap_difference(one + 3, one, count)
+    assert apart == pytest.approx(3)
+    assert (low, high) == pytest.approx((3, 3))
+    wide = bootstrap_interval(one, count)
+    assert wide[1] - wide[0] > 10
+    # Against the closed form: the standard error of a mean of 20, 1.96 to each side, within a fifth.
+    noisy = one + torch.randn(20, generator=stream, dtype=torch.float64) * 5
+    apart, low, high = bootstrap_difference(noisy, one, count)
+    expected = 2 * 1.96 * float((noisy - one).std()) / math.sqrt(20)
+    assert high - low == pytest.approx(expected, rel=0.2)
+    assert low < apart < high

@@ -1,5 +1,7 @@
 """Scores of frozen networks on a stream, and the traces of one area over a few glances."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -7,6 +9,7 @@ from torch.nn import functional as F
 from clapp_snn.circuit.basal import Conv
 from clapp_snn.circuit.gain import Gain
 from clapp_snn.circuit.stream_area import StreamArea
+from clapp_snn.circuit.stream_context import ContextHierarchy
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.evaluation.glance_traces import other_object, watch_glances
 from clapp_snn.evaluation.stream_scores import stream_scores
@@ -89,6 +92,30 @@ def test_input_events_have_the_rate_that_was_asked_for() -> None:
         count = int(traces.inputs[1000 * number : 1000 * (number + 1)].sum())
         mean = 100.0 * float(view.sum())
         assert abs(count - mean) < 4.5 * mean**0.5
+
+
+def test_contexts_from_above_reach_the_watched_area() -> None:
+    """Rate neurons: the score is z . W_pred c with c the top area's last activity."""
+    lower = StreamArea(64, 8, Rate(), 1.0, retro="zero", context=5)
+    network = ContextHierarchy([lower, StreamArea(8, 5, Rate(), 1.0, retro="zero")], "top")
+    network.reset_parameters(3)
+    network.requires_grad_(False)
+    network.area(0).W_pred.mul_(20)
+    traces = watch_glances(network, DIGITS, seed=2)
+    x = [
+        DIGITS.views(torch.tensor([index]), [generator(2, "view", number)]).flatten(1)
+        for number, index in enumerate((0, 0, other_object(DIGITS)))
+    ]
+    wanted = [0.0]
+    for before, now in pairwise(x):
+        c = before
+        for index in range(2):
+            area = network.area(index)
+            c = torch.relu(c @ area.weight.T + area.bias)
+        z = torch.relu(now @ lower.weight.T + lower.bias)
+        wanted.append(float((z * (c @ lower.W_pred.T)).sum()))
+    assert [glance.true for glance in traces.glances] == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+    assert min(map(abs, wanted[1:])) > 1e-3
 
 
 def test_negative_input_does_not_arrive_as_events() -> None:

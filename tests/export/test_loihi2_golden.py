@@ -19,6 +19,7 @@ from clapp_snn.export.loihi2.layers import (
 )
 from clapp_snn.export.loihi2.learning import LearningRule, LearningSynapses, Post, Product
 from clapp_snn.export.loihi2.learning_area import AreaSettings, LoihiArea
+from clapp_snn.export.loihi2.soma_program import SomaProgram
 from clapp_snn.export.loihi2.traces import Independent, Nearest, Rounding, Shared
 from clapp_snn.export.loihi2.two_compartment import IntegerTwoCompartment
 from tests.export.golden import Arrays, golden
@@ -121,17 +122,35 @@ def test_learning_with_the_same_rounding_is_exact(case: int) -> None:
     assert len(np.unique(found["weight"], axis=0)) > 3
 
 
-def test_stochastic_rounding_has_lavas_mean() -> None:
+AREA_RULE = LearningRule(
+    (Product(("x1", "y1"), 1, -6), Product(("t", "y2"), 1, -6)),
+    TAG,
+    x1_impulse=4,
+    x1_tau=8.0,
+    decimation=3,
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "last", "post"),
+    [(RULES[0][0], "last", None), (AREA_RULE, "last_whole", "post_whole")],
+    ids=["example", "area"],
+)
+def test_stochastic_rounding_has_lavas_mean(
+    rule: LearningRule, last: str, post: str | None
+) -> None:
     """Independent numbers for every synapse, against Lava's one number for all of them.
 
     Lava's synapses share their numbers, so that its standard error comes from the spread of means over
     synapses; ours likewise. Single synapses may be 4 standard errors apart.
     """
-    lava = golden("rounding")["last"].astype(float)
-    stored = golden("learning")
+    rounding, stored = golden("rounding"), golden("learning")
+    lava = rounding[last].astype(float)
+    if post is not None:
+        stored["post"] = rounding[post]
     ours = np.stack(
         [
-            learn(RULES[0][0], Independent(np.random.default_rng(n)), stored)["weight"][-1]
+            learn(rule, Independent(np.random.default_rng(n)), stored)["weight"][-1]
             for n in range(40)
         ]
     ).astype(float)
@@ -144,6 +163,17 @@ def test_stochastic_rounding_has_lavas_mean() -> None:
     assert (abs(lava.mean(0) - ours.mean(0)) <= 4 * single)[inner].all()
 
 
+AREA = AreaSettings(
+    basal=Product(("x1", "y1"), 1, -5),
+    lateral=Product(("x1", "y1"), 1, -2),
+    x1_impulse=4,
+    x1_tau=8.0,
+    decimation=4,
+    margin=1000,
+    soma=SomaProgram(target=3, homeostasis=2, count_bits=1),
+)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "lava"])
 def test_a_learning_area(mode: str) -> None:
     stored = golden("area")
@@ -152,8 +182,9 @@ def test_a_learning_area(mode: str) -> None:
     area = LoihiArea(
         *weights,
         IntegerLIF((6,), 4095, 128, 200, bias=stored["initial_bias"]),
-        AreaSettings(epoch=16, margin=1000),
+        AREA,
         (rounding[0], rounding[1], rounding[2]),
+        None if mode == "nearest" else stored["initial_noise"],
     )
     found = area.run(stored["input"].astype(np.int64), stored["fixation"] > 0)
     for name, values in found._asdict().items():

@@ -6,7 +6,15 @@ import pytest
 from clapp_snn.export.loihi2.layers import IntegerLIF
 from clapp_snn.export.loihi2.learning import LearningRule, LearningSynapses, Post, Product
 from clapp_snn.export.loihi2.learning_area import AreaSettings, AreaTrace, LoihiArea
-from clapp_snn.export.loihi2.traces import Independent, Nearest, Rounding, decayed_trace, rounded
+from clapp_snn.export.loihi2.soma_program import SomaProgram, initial_noise
+from clapp_snn.export.loihi2.traces import (
+    Independent,
+    Nearest,
+    Rounding,
+    Shared,
+    decayed_trace,
+    rounded,
+)
 
 NONE = np.zeros(1, np.int64)
 PAIR = Product(("x1", "y1"))
@@ -115,8 +123,8 @@ def test_decay_of_traces_is_unbiased() -> None:
         (lambda: LearningRule(()), "at least one product"),
         (lambda: LearningRule((PAIR,), x1_impulse=128), "impulse from 0 to 127"),
         (lambda: LearningRule((PAIR,), decimation=10), "decimation lies"),
-        (lambda: AreaSettings(epoch=4), "5 to 127 steps"),
-        (lambda: AreaSettings(epoch=63, decimation=2), "5 to 127 steps"),
+        (lambda: AreaSettings(epoch=1, decimation=2), "5 to 127 steps"),
+        (lambda: AreaSettings(epoch=2, decimation=6), "5 to 127 steps"),
         (lambda: LearningSynapses(np.array([[256]]), LearningRule((PAIR,)), Nearest()), "255"),
     ],
 )
@@ -129,9 +137,16 @@ def test_what_the_engine_cannot_hold_is_refused(make: object, message: str) -> N
 PRE, POST, PATTERNS = 40, 20, 4
 
 
+FAST = AreaSettings(
+    basal=Product(("x1", "y1"), 1, -5),
+    lateral=Product(("x1", "y1"), 1, -2),
+    x1_impulse=4,
+    soma=SomaProgram(target=3, count_bits=1),
+)
+
+
 def watch_patterns(windows: int, seed: int) -> tuple[AreaTrace, np.ndarray]:
     """Fixations show the same pattern again, saccades another one."""
-    settings = AreaSettings()
     rng = np.random.default_rng(seed)
     patterns = rng.random((PATTERNS, PRE)) < 0.3
     fixation = rng.random(windows) < 0.5
@@ -140,23 +155,25 @@ def watch_patterns(windows: int, seed: int) -> tuple[AreaTrace, np.ndarray]:
         others = [k for k in range(PATTERNS) if k != shown[-1]]
         shown.append(shown[-1] if again else int(rng.choice(others)))
     rates = np.where(patterns[shown], 0.3, 0.02)[:, None]
-    spikes = rng.random((windows, settings.window, PRE)) < rates
+    spikes = rng.random((windows, FAST.window, PRE)) < rates
     lateral = rng.integers(-30, 30, (POST, POST))
     area = LoihiArea(
         rng.integers(-60, 100, (POST, PRE)),
         lateral,
         lateral.T.copy(),
         IntegerLIF((POST,), 4095, 128, 300),
-        settings,
+        FAST,
         (Independent(rng), Independent(rng), Independent(rng)),
+        initial_noise(POST, seed),
     )
     return area.run(spikes.reshape(-1, PRE).astype(np.int64), fixation), fixation
 
 
 def test_an_area_learns_to_tell_fixations_from_saccades() -> None:
-    """In the chip's integers alone: scores part, and with them the gate closes.
+    """In the chip's integers alone: scores part, the gate closes, and no unit falls silent for good.
 
-    Four seeds were tried: the margin grew from at most 2800 to at least 4500 in each.
+    Four seeds and four sets of gains were tried: the margin grew from at most 2000 to at least 6500 in each
+    with these gains.
     """
     trace, fixation = watch_patterns(200, seed=1)
 
@@ -168,11 +185,46 @@ def test_an_area_learns_to_tell_fixations_from_saccades() -> None:
         return float((trace.gamma[part] != 0).mean())
 
     late = slice(160, 200)
-    assert margin(late) > 3000
-    assert margin(slice(0, 40)) < 1500
+    assert margin(late) > 5000
+    assert margin(slice(0, 40)) < 2000
     assert gate(late) < 0.6 * gate(slice(0, 40))
-    assert trace.counts[late].mean() > 1
+    assert trace.counts[late].any(0).all()
+    assert 1 < trace.counts[late].mean() < 6
     assert np.abs(trace.weight).max() < 256
+
+
+def test_windows_one_by_one_are_a_run() -> None:
+    rng = np.random.default_rng(6)
+    spikes = (rng.random((4 * FAST.window, 5)) < 0.4).astype(np.int64)
+    fixation = np.array([True, False, False, True])
+    weights = [rng.integers(-60, 100, shape) for shape in ((3, 5), (3, 3), (3, 3))]
+
+    def area() -> LoihiArea:
+        rounding = (Shared(1), Shared(2), Shared(3))
+        return LoihiArea(*weights, IntegerLIF((3,), 4095, 0, 200), FAST, rounding, initial_noise(3))
+
+    whole, parts = area().run(spikes, fixation), area()
+    for index, same in enumerate(fixation):
+        found = parts.window(spikes[index * FAST.window : (index + 1) * FAST.window], bool(same))
+        for name in ("counts", "score", "gamma", "weight", "W_pred", "W_retro"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(whole, name)[index])
+    assert (whole.weight[0] != whole.weight[-1]).any()
+
+
+def test_traces_of_lateral_synapses_are_the_counts_of_all_units() -> None:
+    """Also of units that were silent: their traces must not keep what they did long ago."""
+    rng = np.random.default_rng(7)
+    weights = [rng.integers(-60, 60, shape) for shape in ((8, 5), (8, 8), (8, 8))]
+    area = LoihiArea(*weights, IntegerLIF((8,), 4095, 0, 300), FAST, (Nearest(),) * 3)
+    context, silent = np.zeros(8, np.int64), 0
+    for _ in range(12):
+        spikes = (rng.random((FAST.window, 5)) < rng.random(5)).astype(np.int64)
+        counts = area.window(spikes, bool(rng.random() < 0.5)).counts
+        np.testing.assert_array_equal(area.pred.x1, context)
+        np.testing.assert_array_equal(area.retro.x1, counts)
+        silent += int(((context > 0) & (counts == 0)).sum())
+        context = counts
+    assert silent > 5
 
 
 def test_an_area_needs_weights_that_fit() -> None:
@@ -184,5 +236,9 @@ def test_an_area_needs_weights_that_fit() -> None:
     with pytest.raises(ValueError, match=r"shape \(2,\)"):
         LoihiArea(square, square, square, IntegerLIF((3,), 0, 0, 1), AreaSettings(), rounding)
     area = LoihiArea(square, square, square, neurons, AreaSettings(), rounding)
+    with pytest.raises(ValueError, match="states of noise"):
+        LoihiArea(square, square, square, neurons, AreaSettings(), rounding, initial_noise(3))
+    with pytest.raises(ValueError, match="1 window of 32 steps"):
+        area.window(np.zeros((31, 2), np.int64), True)
     with pytest.raises(ValueError, match="need 64 steps"):
         area.run(np.zeros((63, 2), np.int64), np.array([True, False]))

@@ -13,7 +13,7 @@ from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Flatten, SumPo
 from clapp_snn.export.interpreter import run
 from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.loihi2.layers import IntegerConv, IntegerDense, IntegerLIF
-from clapp_snn.export.loihi2.learning_export import area_settings, epochs
+from clapp_snn.export.loihi2.learning_export import epochs, integer_area
 from clapp_snn.export.loihi2.network import LoihiNetwork
 from clapp_snn.export.loihi2.placement import IN_AXONS, place_stages
 from clapp_snn.export.loihi2.target import Loihi2
@@ -222,23 +222,31 @@ def test_learning_is_written_for_dense_areas(tmp_path: Path) -> None:
     names = {path.name for path in Loihi2().write(tmp_path, network, learned(6, 64))}
     assert {"learning.npz", "learning.json"} < names
     record = json.loads((tmp_path / "learning.json").read_text())["areas"][0]
-    assert record["rules"]["basal_dt"] == "(1) * 2 ^ 0 * u1 * x1 * y3 + (-1) * 2 ^ 0 * u1 * t"
-    assert (record["settings"]["epoch"], record["settings"]["decimation"]) == (32, 1)
+    assert record["rules"]["basal_dt"] == "(1) * 2 ^ 0 * u6 * x1 * y3 + (-1) * 2 ^ 0 * u6 * t"
+    assert record["rules"]["basal_dw"] == "(1) * 2 ^ -7 * u6 * x1 * y1 + (1) * 2 ^ -7 * u6 * t * y2"
+    assert (record["settings"]["epoch"], record["settings"]["decimation"]) == (1, 6)
+    assert record["settings"]["soma"] == {"target": 6, "homeostasis": 3, "count_bits": 2}
     with np.load(tmp_path / "learning.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["W_pred_0"].T, arrays["W_retro_0"])
-        unit = LoihiNetwork(network).stages[0].unit
+        unit = record["weight_of_unit_drive"]
         np.testing.assert_allclose(arrays["bias_0"], 0.1 * unit * 64, rtol=0.01)
+        assert record["neurons"]["vth"] == round(network.stages[0].neurons.threshold * unit)
+        weight = network.stages[0].synapse.weight
+        np.testing.assert_allclose(arrays["basal_0"] / unit, weight, atol=np.abs(weight).max() / 31)
+        assert 40 < np.abs(arrays["basal_0"]).max() <= 62
+        assert arrays["noise_0"].shape == (6,)
 
 
 def test_the_margin_of_the_chip_is_one() -> None:
     """Counts and whole weights give the score of activities and weights, to the precision of shifts."""
     learning = learned(40, 63, scale=3.0)
     (area,) = learning.areas
-    arrays, settings = area_settings(area, learning)
+    found = integer_area(dense(np.eye(40)).stages[0], area, learning.steps)
+    settings = found.settings
     rng = np.random.default_rng(4)
     z, c = rng.integers(0, 40, (2, 40))
-    chip = z @ (arrays["W_pred"] @ (2 * c) >> settings.apical_shift)
-    unit = area.scale / (learning.steps - 3)
+    chip = z @ (found.W_pred @ (2 * c) >> settings.apical_shift)
+    unit = area.scale / (settings.window - 3)
     score = (unit * z) @ area.W_pred @ (unit * c)
     assert chip / settings.margin == pytest.approx(score, abs=0.05 * abs(score) + 0.3)
 
@@ -250,11 +258,13 @@ def test_learning_that_the_chip_cannot_do_is_refused(tmp_path: Path) -> None:
         Loihi2().write(tmp_path, network, learned(2, 64))
     with pytest.raises(ValueError, match="5 to 127 steps"):
         Loihi2().write(tmp_path, dense(np.eye(2)), learned(2, 4))
+    with pytest.raises(ValueError, match="too small beside its threshold to learn"):
+        Loihi2().write(tmp_path, dense(1e-4 * np.eye(2)), learned(2, 64))
 
 
 def test_windows_that_are_too_long_are_shortened() -> None:
-    found = [epochs(steps) for steps in (5, 63, 64, 65, 126, 1000)]
-    assert found == [(5, 0), (63, 0), (32, 1), (32, 1), (63, 1), (63, 1)]
+    found = [epochs(steps) for steps in (5, 16, 63, 64, 65, 100, 126, 1000)]
+    assert found == [(5, 0), (1, 4), (7, 3), (1, 6), (1, 6), (3, 5), (7, 4), (7, 4)]
 
 
 def test_two_compartments_follow_the_float_neuron() -> None:

@@ -89,6 +89,13 @@ def test_training_losses_and_gates() -> None:
     assert legend_texts(figure) == ["V1", "V2"]
 
 
+def test_a_single_point_is_drawn_as_a_dot() -> None:
+    for points, marker in ((1, "o"), (2, "None")):
+        steps, losses = np.arange(1, points + 1), np.ones((points, 2))
+        lines = training_losses(steps, losses).axes[0].lines
+        assert [line.get_marker() for line in lines] == [marker, marker]
+
+
 def test_training_losses_without_gates_has_one_panel() -> None:
     figure = training_losses(np.array([1.0]), np.array([[2.0]]))
     assert len(figure.axes) == 1

@@ -8,7 +8,6 @@ compared (tests/export/test_loihi2_golden.py).
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,10 @@ import pytest
 from clapp_snn.export.canonical import Network
 from clapp_snn.export.canonical_layers import LIF, Dense
 from clapp_snn.export.learning import AreaLearning, Learning
-from clapp_snn.export.loihi2.learning_area import LoihiArea
-from clapp_snn.export.loihi2.learning_export import area_settings
-from clapp_snn.export.loihi2.network import LoihiNetwork, integer_stage
+from clapp_snn.export.loihi2.learning_export import integer_area
+from clapp_snn.export.loihi2.network import LoihiNetwork
 from clapp_snn.export.loihi2.target import Loihi2
-from clapp_snn.export.loihi2.traces import Shared
+from clapp_snn.export.loihi2.traces import Nearest, Shared
 from tests.export.golden import golden
 from tests.export.loihi2_networks import every_layer
 
@@ -70,8 +68,13 @@ def test_the_written_program_computes_the_integer_model(tmp_path: Path) -> None:
             assert not different.any(), f"layer {index}: {different.sum()} spikes differ"
 
 
-def test_an_exported_area_learns_the_same_in_lava(tmp_path: Path) -> None:
-    """Spikes, scores, gammas and all weights through eight windows of two epochs: 0 differences."""
+@pytest.mark.parametrize("rounding", ["nearest", "lava"])
+def test_an_exported_area_learns_the_same_in_lava(rounding: str, tmp_path: Path) -> None:
+    """Spikes, scores, gammas and all weights through eight windows: 0 differences.
+
+    With "lava" synapses and somata are rounded at random, by the same numbers.
+    """
+    random = rounding == "lava"
     rng = np.random.default_rng(1)
     network = Network(
         (12,), (Dense(rng.normal(0.1, 0.3, (8, 12)), rng.normal(0, 0.05, 8)), LIF((8,)))
@@ -84,17 +87,18 @@ def test_an_exported_area_learns_the_same_in_lava(tmp_path: Path) -> None:
     np.save(tmp_path / "spikes.npy", spikes)
     np.save(tmp_path / "fixation.npy", fixation)
     inputs = (tmp_path, tmp_path / "spikes.npy", tmp_path / "fixation.npy")
-    said = run(FOLDER / "run_area.py", *inputs, "--result", tmp_path / "result.npz")
+    said = run(
+        FOLDER / "run_area.py", *inputs, "--rounding", rounding, "--result", tmp_path / "result.npz"
+    )
     assert "8 windows of 64 steps" in said
-    arrays, settings = area_settings(area, learning)
-    stage = integer_stage(network.stages[0], 0)
-    weight = stage.synapse.weight
-    neurons = replace(stage.neurons, v0=0)
-    rounding = (Shared(11), Shared(12), Shared(13))
-    ours = LoihiArea(weight, arrays["W_pred"], arrays["W_retro"], neurons, settings, rounding)
+    start = integer_area(network.stages[0], area, learning.steps)
+    ours = start.area(
+        (lambda index: Shared(11 + index)) if random else (lambda _: Nearest()), random
+    )
     trace = ours.run(spikes, fixation > 0)
     with np.load(tmp_path / "result.npz", allow_pickle=False) as found:
         for name, values in trace._asdict().items():
             different = values != found[name]
             assert not different.any(), f"{different.sum()} of {different.size} {name} differ"
-    assert (trace.weight[-1] != weight).any()
+    assert (trace.weight[-1] != start.weight).any()
+    assert (trace.W_pred[-1] != start.W_pred).any()

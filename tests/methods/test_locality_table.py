@@ -12,11 +12,12 @@ from clapp_snn.methods.record import Method
 
 ALL = {f"{room}/{name}": m for room, table in TABLES.items() for name, m in table.items()}
 
-# The papers' numbers: arXiv:2601.21683 (CLAPP++) and slides of the CLAPP authors.
+# The papers' numbers: arXiv:2601.21683 (CLAPP++), slides of the CLAPP authors, and the abstracts of the
+# papers on SoftHebb and SCFF.
 PUBLISHED = {
     "clapp-pp": 78.66, "clapp-pp-dfb": 79.38, "clapp-pp-both": 79.62, "clapp-pp-pooled": 75.10,
     "clapp-pp-end-to-end": 80.36, "clapp-fb": 73.85, "hinge-dfa": 52.30, "hinge-predictive-coding": 36.75,
-    "lpl": 63.2,
+    "lpl": 63.2, "softhebb": 76.2, "scff": 77.3,
 }  # fmt: skip
 
 
@@ -28,7 +29,7 @@ def test_published_numbers() -> None:
 def test_methods_that_need_nothing_else() -> None:
     images = TABLES["images"]
     assert {name for name, m in images.items() if locality(m).other == NOTHING} == {
-        "clapp", "clapp-zero-retro", "clapp-fb", "random"
+        "clapp", "clapp-zero-retro", "clapp-fb", "softhebb", "random"
     }  # fmt: skip
 
 
@@ -73,7 +74,8 @@ def test_which_methods_have_a_hinge_and_which_see_pairs() -> None:
     images = TABLES["images"]
     without = {name for name, method in images.items() if not method.hinge}
     assert without == {
-        "gim-layerwise", "gim-3", "cpc", "supervised", "supervised-greedy", "random", "lpl"
+        "gim-layerwise", "gim-3", "cpc", "supervised", "supervised-greedy", "random", "lpl", "softhebb",
+        "scff",
     }  # fmt: skip
     pairs = {name for name, method in images.items() if method.pairs}
     assert pairs == {name for name in images if name.startswith("clapp-pp")} | {"lpl"}

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.network import AreaUpdate
+from clapp_snn.circuit.speech_hierarchy import SpeechHierarchy
 from clapp_snn.encoders.encoder import Encoder
+from clapp_snn.encoders.speech import SPEECH6, SpeechEncoder
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.randomness import generator
 from clapp_snn.training.build import image_network
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.config import TrainConfig, require_same
-from clapp_snn.training.critical_periods import SequentialLearner, plastic_area
+from clapp_snn.training.critical_periods import SequentialLearner, choose_learner, plastic_area
 from clapp_snn.training.loop import train
 from tests.circuit import small_maps
 from tests.training import tiny
@@ -150,3 +152,12 @@ def test_methods_whose_areas_do_not_learn_on_their_own_are_refused(method: str) 
     network = patches(method)
     with pytest.raises(ValueError):  # noqa: PT011 - the words depend on the kind of network
         network.learn_area(0, images(), streams, 2)
+
+
+def test_only_networks_on_images_have_critical_periods() -> None:
+    network = SpeechHierarchy(SpeechEncoder(SPEECH6, 1 / 64), get_method("clapp-s", "speech"), 3)
+    wanted = TrainConfig(method="clapp-s", plasticity="sequential")
+    with pytest.raises(ValueError, match="not for SpeechHierarchy; leave plasticity out"):
+        choose_learner(wanted, network, tiny.SINGLE)
+    with pytest.raises(ValueError, match="plasticity is an option for images"):
+        TrainConfig(method="clapp-s", data="utterances", plasticity="sequential")

@@ -44,11 +44,14 @@ KINDS = {
     "stepped": STEPPED,
     "strict": replace(STEPPED, neuron="strict_burst", retro="free"),
     "lif, sgd": replace(STEPPED, neuron="lif", rule="sgd"),
+    "direct feedback": replace(STEPPED, method="clapp-pp-dfb", units=(6, 4, 5)),
+    "two contexts": replace(STEPPED, method="clapp-pp-both", units=(6, 4)),
+    "feedback on maps": replace(IMAGES, method="clapp-pp-dfb", simulation="stepped", window=6.0),
 }
 """Of the eager engine, which can be stopped in mid-window."""
 KINDS = {kind: replace(config, engine="torch") for kind, config in KINDS.items()} | {
     f"{kind}, native": replace(KINDS[kind], engine="native")
-    for kind in ("events in time", "images", "images, rate", "drawn", "strict")
+    for kind in ("events in time", "images", "images, rate", "drawn", "strict", "direct feedback")
 }
 
 

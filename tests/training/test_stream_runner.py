@@ -15,8 +15,11 @@ from clapp_snn.training.stream_learner import StreamLearner
 from clapp_snn.training.stream_loop import train_stream
 from clapp_snn.training.stream_runner import BlockRunner, DrawnRunner, EagerRunner
 from clapp_snn.training.stream_session import StreamSession
+from tests.small_data import write_images
 
-TINY = StreamConfig(units=(6, 5), window=30.0, batch=3, windows=4, checkpoint_every=2, seed=3)
+TINY = StreamConfig(
+    units=(6, 5), window=30.0, batch=3, windows=4, checkpoint_every=2, seed=3, device="cpu"
+)
 STEPPED = replace(TINY, simulation="stepped", neuron="lif", soma="linear", rho=200.0)
 
 
@@ -34,7 +37,12 @@ def window(it: StreamSession):
 
 @pytest.mark.parametrize(
     ("config", "runner"),
-    [(replace(TINY, neuron="rate"), DrawnRunner), (STEPPED, BlockRunner), (TINY, DrawnRunner)],
+    [
+        (replace(TINY, neuron="rate"), DrawnRunner),
+        (STEPPED, BlockRunner),
+        (TINY, DrawnRunner),
+        (replace(STEPPED, method="clapp-pp-dfb", units=(6, 4, 5)), BlockRunner),
+    ],
 )
 def test_both_engines_learn_the_same(config: StreamConfig, runner: type) -> None:
     """Rates: but for rounding; L0 with the same random numbers as well. L3 is drawn from other ones: a score
@@ -66,6 +74,11 @@ def test_the_choice_is_said(tmp_path: Path, capsys) -> None:
     train_stream(replace(TINY, ablation="no_gate", out=tmp_path / "torch"))
     assert "Engine: torch (" in (said := capsys.readouterr().err)
     assert "NoGate" in said
+    maps = replace(TINY, data="images", encoder="vgg6", width=1 / 128, method="clapp-pp-dfb")
+    write_images(tmp_path / "images")
+    train_stream(replace(maps, source=tmp_path / "images", out=tmp_path / "maps"))
+    assert "Engine: torch (" in (said := capsys.readouterr().err)
+    assert "its basal synapses are WindowedConv" in said
 
 
 def test_an_engine_that_cannot_is_refused(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ Whole = Int64[np.ndarray, "*shape"]
 
 def decayed(state: Whole, constant: int) -> Whole:
     """state (4096 - constant) / 4096, rounded towards zero."""
+    if constant == 0:
+        return state
     product = np.abs(state) * (2**DECAY_BITS - constant)
     return np.sign(state) * (product >> DECAY_BITS)
 

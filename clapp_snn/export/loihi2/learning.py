@@ -6,7 +6,8 @@ At the end of an epoch of `epoch` steps, in every 2^decimation-th of them, with 
 
 Products are computed in 15 bits and sign: factors have 7 bits (traces) or 9 (w, t), the mantissa 4; what
 goes beyond 15 bits in total is cut off by an arithmetic shift, so that x1 y1 loses 3 bits and counts 2^-3 of
-its nominal value. All products use the values before the update. The postsynaptic y1, y2 and y3 are written
+its nominal value; a soma that writes y1 in steps of 8 (and y2 in steps of 32 for t y2) loses nothing
+(`soma_program`). All products use the values before the update. The postsynaptic y1, y2 and y3 are written
 by the neuron (three-factor rules), presynaptic x1 and x2 are traces. Source: the bit-approximate learning
 model of lava-nc 0.10.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from clapp_snn.export.loihi2.arithmetic import WEIGHT_BITS, whole
 from clapp_snn.export.loihi2.traces import (
@@ -177,7 +178,8 @@ class LearningSynapses:
         sums = np.zeros(len(self.weight), np.int64)
         self.steps += 1
         if spikes.any():
-            sums = self.weight @ spikes
+            on = spikes > 0
+            sums = self.weight[:, on] @ spikes[on]
             self._remember(spikes)
         self.rounding.advance()
         if self.steps % self.rule.epoch == 0:
@@ -191,24 +193,31 @@ class LearningSynapses:
             halves = np.round(spikes / 2).astype(np.uint8)
             self.x1 = np.where(now, halves, self.x1)
         else:
-            self.x1 = np.where(again, with_impulse(self.x1, self.rule.x1_impulse), self.x1)
-        self.x2 = np.where(again, with_impulse(self.x2, self.rule.x2_impulse), self.x2)
+            self.x1 = _with_spikes(self.x1, again, self.rule.x1_impulse)
+        self.x2 = _with_spikes(self.x2, again, self.rule.x2_impulse)
         self._last[now] = (self.steps - 1) % self.rule.epoch + 1
 
     def _end_epoch(self, post: Post) -> None:
         rule, random = self.rule, self.rounding.pre((2, *self.x1.shape))
         one, two = (random, random) if isinstance(random, float) else random
-        post_random = self.rounding.post((3, len(self.weight)))
-        y = np.stack(post)
         for t in range(1, rule.epoch + 1):
             spiked = self._last == t
-            self.x1 = _next(self.x1, rule.x1_tau, one, spiked, rule.x1_impulse)
-            self.x2 = _next(self.x2, rule.x2_tau, two, spiked, rule.x2_impulse)
-            y = decayed_trace(y, POST_TAU, post_random)
-        self._last = np.zeros_like(self._last)
-        random = self.rounding.synapse(self.weight.shape)
+            self.x1 = decayed_trace(self.x1, rule.x1_tau, one)
+            self.x2 = decayed_trace(self.x2, rule.x2_tau, two)
+            self.x1 = _with_spikes(self.x1, spiked, rule.x1_impulse)
+            self.x2 = _with_spikes(self.x2, spiked, rule.x2_impulse)
+        self._last[:] = 0
         if (self.steps // rule.epoch) % 2**rule.decimation:
-            return
+            self.rounding.synapse(())
+        else:
+            self._learn(post)
+
+    def _learn(self, post: Post) -> None:
+        rule, y = self.rule, np.stack(post)
+        random = self.rounding.post(y.shape)
+        for _ in range(rule.epoch):
+            y = decayed_trace(y, POST_TAU, random)
+        random = self.rounding.synapse(self.weight.shape)
         values = {"x1": self.x1[None], "x2": self.x2[None], "w": self.weight, "t": self.tag}
         values |= {f"y{index + 1}": each[:, None] for index, each in enumerate(y)}
         weight, tag = self.weight, self.tag
@@ -220,10 +229,11 @@ class LearningSynapses:
         self.tag = np.clip(tag, -(2**WEIGHT_BITS) - 1, 2**WEIGHT_BITS - 1)
 
 
-def _next(
-    trace: Int64[np.ndarray, "pre"], tau: float, random: Random, spiked: np.ndarray, impulse: int
+def _with_spikes(
+    trace: Int64[np.ndarray, "pre"], spiked: Bool[np.ndarray, "pre"], impulse: int
 ) -> Int64[np.ndarray, "pre"]:
-    trace = decayed_trace(trace, tau, random)
+    if not impulse or not spiked.any():
+        return trace
     return np.where(spiked, with_impulse(trace, impulse), trace)
 
 

@@ -139,7 +139,7 @@ def integer_stage(stage: Stage, depth: int) -> IntegerStage:
     )
     unit = 2.0 ** (1 + exponent) / scale
     bias = stage.synapse.bias + (0 if own is None else own.bias)
-    mantissa, bias_exponent = _bias(bias * unit * 2**ALIGNMENT)
+    mantissa, bias_exponent = bias_registers(bias * unit * 2**ALIGNMENT)
     shape = neurons.shape
     each = mantissa.reshape(-1, *(1 for _ in shape[1:]))
     vth = round(neurons.threshold * unit)
@@ -188,7 +188,11 @@ def _format(
     )
 
 
-def _bias(bias: Float64[np.ndarray, "post"]) -> tuple[Int64[np.ndarray, "post"], int]:
+def bias_registers(bias: Float64[np.ndarray, "post"]) -> tuple[Int64[np.ndarray, "post"], int]:
+    """Mantissas, and the exponent that they share, of biases in units of voltages.
+
+    Raises ValueError for biases beyond the registers.
+    """
     for exponent in range(LARGEST_BIAS_EXPONENT + 1):
         mantissa = np.round(bias / 2**exponent).astype(np.int64)
         if np.abs(mantissa).max(initial=0) <= LARGEST_BIAS_MANTISSA:

@@ -102,13 +102,16 @@ class Independent:
 
 def rounded(values: Float64[np.ndarray, "*shape"], random: Random) -> Int64[np.ndarray, "*shape"]:
     """Down, or up where `random` is less than the fraction; unbiased for uniform numbers."""
-    return (np.floor(values) + (random < values % 1)).astype(np.int64)
+    down = np.floor(values)
+    return (down + (random < values - down)).astype(np.int64)
 
 
 def decayed_trace(
     trace: Int64[np.ndarray, "*shape"], tau: float, random: Random
 ) -> Int64[np.ndarray, "*shape"]:
     """One step; tau = 0 clears the trace."""
+    if not trace.any():
+        return trace
     return rounded(np.exp(-1 / tau) * trace, random) if tau else np.zeros_like(trace)
 
 
