@@ -86,12 +86,9 @@ class ClipHierarchy(Network):
         Nothing is drawn: every other place of the group is a saccade. The running statistics of the
         normalisation move with every call. Raises ValueError for methods that are not layer-wise.
         """
+        self.require_explicit()
         objective = self.method.objective
-        if not self.method.explicit or objective is None:
-            raise ValueError(
-                f"Method {self.method.name!r} has modules of several layers or needs labels; its weights "
-                "are trained by back-propagation (clapp_snn.circuit.clip_backprop)."
-            )
+        assert objective is not None
         x = stimulus
         for index in range(len(self.areas)):
             block, area = self.encoder.layer(index), self.area(index)

@@ -96,11 +96,7 @@ class Hierarchy(ImageNetwork):
         An update that is applied at once cannot change what later areas see: their input was computed
         before it. Raises ValueError for methods whose modules are not single layers.
         """
-        if not self.method.explicit:
-            raise ValueError(
-                f"Method {self.method.name!r} has modules of several layers or needs labels; its weights "
-                "are trained by back-propagation (clapp_snn.circuit.backprop)."
-            )
+        self.require_explicit()
         draws = self.draws(streams, group, stimulus.device)
         if self.method.context == "above":
             yield from self._learn_from_above(stimulus, draws, group)
@@ -128,11 +124,8 @@ class Hierarchy(ImageNetwork):
 
         With context from the area above, that area also responds, but learns nothing as context.
         """
-        if not self.method.explicit:
-            raise ValueError(f"Method {self.method.name!r} has no areas that learn on their own.")
-        x = self.encoder.patches(stimulus)
-        for below in range(index):
-            x = self.encoder.respond(below, x, learn=False).output
+        self.require_explicit()
+        x = self.below(index, stimulus)
         response = self.encoder.respond(index, x, learn=True)
         z = self._cells(response, stimulus.shape[0], group)
         (drawn,) = islice(self.draws(streams, group, stimulus.device), index, index + 1)

@@ -14,6 +14,15 @@ class ImageNetwork(Network):
 
     encoder: Encoder
 
+    def below(
+        self, index: int, stimulus: Float[Tensor, "image channel row col"]
+    ) -> Float[Tensor, "patch row col channel"]:
+        """Input of layer `index`, from layers that respond and forget."""
+        x = self.encoder.patches(stimulus)
+        for lower in range(index):
+            x = self.encoder.respond(lower, x, learn=False).output
+        return x
+
     @abstractmethod
     def learn_area(
         self,

@@ -97,17 +97,11 @@ class LatentPrediction(ImageNetwork):
     ) -> AreaUpdate:
         """What `learn` yields for this layer, while no other one learns."""
         self._require_layers(group)
-        x = self.encoder.patches(stimulus)
-        for below in range(index):
-            x = self.encoder.respond(below, x, learn=False).output
+        x = self.below(index, stimulus)
         return self._update(index, x, self.encoder.respond(index, x, learn=True), group)
 
     def _require_layers(self, group: int) -> None:
-        if not self.method.explicit:
-            raise ValueError(
-                f"Method {self.method.name!r} has modules of several layers; its weights are trained by "
-                "back-propagation."
-            )
+        self.require_explicit()
         if group < 2:
             raise ValueError(f"LPL needs variances: groups of 2 images or more, not {group}.")
 

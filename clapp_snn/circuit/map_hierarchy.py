@@ -80,11 +80,7 @@ class MapHierarchy(ImageNetwork):
 
         Raises ValueError for methods whose modules are not single layers.
         """
-        if not self.method.explicit:
-            raise ValueError(
-                f"Method {self.method.name!r} has modules of several layers; its weights are trained by "
-                "back-propagation."
-            )
+        self.require_explicit()
         landing = draw_map_saccades(self.objective, streams(0, 0), group, stimulus.device)
         top = None if self.method.context == "same" else self._top_context(stimulus, group)
         x = self.encoder.patches(stimulus)
@@ -102,20 +98,15 @@ class MapHierarchy(ImageNetwork):
         group: int,
     ) -> AreaUpdate:
         """What `learn` yields for this area, while no other area learns."""
-        if not self.method.explicit:
-            raise ValueError(f"Method {self.method.name!r} has no areas that learn on their own.")
+        self.require_explicit()
         landing = draw_map_saccades(self.objective, streams(0, 0), group, stimulus.device)
         top = None if self.method.context == "same" else self._top_context(stimulus, group)
-        x = self.encoder.patches(stimulus)
-        for below in range(index):
-            x = self.encoder.respond(below, x, learn=False).output
+        x = self.below(index, stimulus)
         response = self.encoder.respond(index, x, learn=True)
         return self._update(index, x, response, top, landing, group)
 
     def _top_context(self, stimulus: Tensor, group: int) -> Float[Tensor, "groups view top"]:
-        x = self.encoder.patches(stimulus)
-        for index in range(len(self.areas)):
-            x = self.encoder.respond(index, x, learn=False).output
+        x = self.below(len(self.areas), stimulus)
         return group_views(convolution.window_means(x, self.objective.windows[-1]), group)
 
     def _update(

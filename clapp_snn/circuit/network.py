@@ -133,6 +133,14 @@ class Network(nn.Module, ABC):
             first = top + 1
         return modules
 
+    def require_explicit(self) -> None:
+        """Raise ValueError unless the rule of the method is applied in closed form."""
+        if not self.method.explicit:
+            raise ValueError(
+                f"Method {self.method.name!r} has modules of several layers or needs labels; its weights "
+                "are trained by back-propagation (module_losses)."
+            )
+
     @abstractmethod
     def learn(self, stimulus: Tensor, streams: SaccadeStream, group: int) -> Iterator[AreaUpdate]:
         """Updates of every area by the explicit rule (Eqs. 6-8), bottom up.

@@ -126,7 +126,7 @@ class SelfContrastive(ImageNetwork):
         self, stimulus: Float[Tensor, "image channel row col"], streams: SaccadeStream, group: int
     ) -> Iterator[AreaUpdate]:
         """Updates layer by layer, each before the next layer has responded; every layer draws its pairs."""
-        self._require_layers()
+        self.require_explicit()
         x = self.encoder.patches(stimulus)
         for index in range(len(self.encoder.channels)):
             seen, u = self._encoder.drive(index, x, learn=True)
@@ -142,23 +142,14 @@ class SelfContrastive(ImageNetwork):
         group: int,
     ) -> AreaUpdate:
         """What `learn` yields for this layer, while no other one learns."""
-        self._require_layers()
-        x = self.encoder.patches(stimulus)
-        for below in range(index):
-            x = self.encoder.respond(below, x, learn=False).output
+        self.require_explicit()
+        x = self.below(index, stimulus)
         seen, u = self._encoder.drive(index, x, learn=True)
         return self._update(index, seen, u.div_(self._encoder.gain), streams, group)
 
     @property
     def _encoder(self) -> SelfContrastiveEncoder:
         return cast(SelfContrastiveEncoder, self.encoder)
-
-    def _require_layers(self) -> None:
-        if not self.method.explicit:
-            raise ValueError(
-                f"Method {self.method.name!r} has modules of several layers; its weights are trained by "
-                "back-propagation."
-            )
 
     def _update(
         self, index: int, seen: Tensor, p: Tensor, streams: SaccadeStream, group: int

@@ -123,9 +123,7 @@ class SoftHebb(ImageNetwork):
         group: int,
     ) -> AreaUpdate:
         """The update of one layer; those below respond with their running statistics."""
-        x = self.encoder.patches(stimulus)
-        for below in range(index):
-            x = self.encoder.respond(below, x, learn=False).output
+        x = self.below(index, stimulus)
         return self._update(index, x)[0]
 
     def _update(self, index: int, x: Tensor) -> tuple[AreaUpdate, Tensor]:

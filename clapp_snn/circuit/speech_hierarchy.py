@@ -109,11 +109,7 @@ class SpeechHierarchy(Network):
 
         Raises ValueError for methods that are trained by back-propagation.
         """
-        if not self.method.explicit:
-            raise ValueError(
-                f"Method {self.method.name!r} has modules of several layers or needs labels; its weights "
-                "are trained by back-propagation (clapp_snn.circuit.speech_backprop)."
-            )
+        self.require_explicit()
         x = stimulus[:, None]
         last = len(self.areas) - 1
         for index in range(last):

@@ -20,6 +20,7 @@ from clapp_snn.training.build import build_network
 from clapp_snn.training.checkpoint import list_checkpoints, load_weights
 from clapp_snn.training.config import TrainConfig, read_config
 from clapp_snn.training.device import device_of
+from clapp_snn.training.encoder_weights import fill
 
 FILE = "alignment.csv"
 FIGURE = "alignment.png"
@@ -60,7 +61,9 @@ def _cosines(
     config: TrainConfig, checkpoint: Path, data: Dataset, device: torch.device, batches: int
 ) -> list[float]:
     network, _ = build_network(config, device, len(data.class_names))
-    network.load_state_dict(load_weights(checkpoint))
+    fill(
+        network, load_weights(checkpoint), checkpoint, f"{config.method} at width {config.width:g}"
+    )
     network.requires_grad_(False)
     monitor = AlignmentMonitor(network)
     group = config.samples_in_group

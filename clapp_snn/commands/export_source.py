@@ -19,12 +19,10 @@ from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.linear_lif import export_linear, is_linear
 from clapp_snn.export.rate_layers import RateLayer, layers_of_encoder, layers_of_stream
 from clapp_snn.training.build import load_encoder, require_rectified
-from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.config import FILE as IMAGE_RUN
 from clapp_snn.training.config import read_config
-from clapp_snn.training.encoder_weights import fill
 from clapp_snn.training.kept import KEPT, open_kept
-from clapp_snn.training.stream_build import build_network, method_of
+from clapp_snn.training.stream_build import method_of, trained_network
 from clapp_snn.training.stream_config import FILE as STREAM_RUN
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_objects import open_objects
@@ -81,12 +79,7 @@ def open_source(run: str | Path, conversion: Conversion, samples: int) -> Source
         return source_of_stream(kept.network, kept.config, conversion, samples, origin)
     if (folder / STREAM_RUN).is_file():
         config = read_stream_config(folder)
-        network = fill(
-            build_network(config),
-            load_checkpoint(folder).model,
-            folder,
-            f"its {STREAM_RUN}: units {list(config.units)} on {config.data}",
-        )
+        network = trained_network(config, folder)
         return source_of_stream(network, config, conversion, samples, f"run {folder.name}")
     if (folder / IMAGE_RUN).is_file():
         return _source_of_images(folder, conversion, samples)

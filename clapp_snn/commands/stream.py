@@ -8,9 +8,8 @@ from clapp_snn.commands.options import ProbeOptions, refuse_options
 from clapp_snn.evaluation.local_readout import read_out_locally
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
 from clapp_snn.files import write_text
-from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.device import device_of
-from clapp_snn.training.stream_build import build_network
+from clapp_snn.training.stream_build import build_network, trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_loop import StreamResult, train_stream
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
@@ -55,9 +54,9 @@ def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> lis
     objects = objects or open_objects(config)
     rows: list[Row] = []
     for weights in ("untrained", "trained"):
-        network = build_network(config).to(device_of(config.device))
-        if weights == "trained":
-            network.load_state_dict(load_checkpoint(Path(config.folder())).model)
+        trained = weights == "trained"
+        network = trained_network(config, config.folder()) if trained else build_network(config)
+        network.to(device_of(config.device))
         engine = config.engine
         if engine == "auto":
             engine, _ = choose_engine(network, config.drawn)

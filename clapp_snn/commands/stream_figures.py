@@ -26,9 +26,8 @@ from clapp_snn.figures.one_area import Glance, one_area
 from clapp_snn.figures.training_losses import training_losses
 from clapp_snn.files import write_text
 from clapp_snn.stimuli.glances import GlanceStream
-from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.logbook import CSV_FILE
-from clapp_snn.training.stream_build import build_network
+from clapp_snn.training.stream_build import trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
 
@@ -78,8 +77,7 @@ def _drawings(
         say("No figures of learning: nothing has been learned yet.")
         return
     yield _learning(metrics, config)
-    network = build_network(config)
-    network.load_state_dict(load_checkpoint(folder).model)
+    network = trained_network(config, folder)
     objects = open_objects(config)
     yield _scores(network, objects, config, seed)
     if config.neuron == "rate":
@@ -167,8 +165,7 @@ def _scores(
 
 def _raster(folder: Path, objects: StreamObjects, config: StreamConfig, seed: int) -> Drawing:
     """The lowest area stepped through a glance, a fixation and a saccade, with the input of the run."""
-    network = build_network(replace(config, simulation="stepped"))
-    network.load_state_dict(load_checkpoint(folder).model)
+    network = trained_network(replace(config, simulation="stepped"), folder)
     traces = watch_glances(network, objects.test, seed)
     return Drawing(
         "raster",

@@ -56,3 +56,16 @@ def release_working_memory() -> None:
     """Give the working memory back; the next call takes new one."""
     with LOCK:
         library().clapp_scratch_release()
+
+
+def stride_of_steps(drive: Tensor) -> int:
+    """Values between the steps of a drive (step, sample, unit); 0 for one step, or where all are the same.
+
+    Raises ValueError unless every step is contiguous float32 and the steps follow each other or coincide.
+    """
+    steps, samples, size = drive.shape
+    check("each step of the drive", drive[0], (samples, size), torch.float32)
+    stride = drive.stride(0) if steps > 1 else 0
+    if stride not in (0, samples * size):
+        raise ValueError("The steps of a drive have to be contiguous, or one and the same.")
+    return stride

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clapp_snn.native.build import library
 from clapp_snn.native.neurons import Counter
-from clapp_snn.native.tensors import LOCK, check, pointer
+from clapp_snn.native.tensors import LOCK, check, pointer, stride_of_steps
 
 
 class _Window(ctypes.Structure):
@@ -92,10 +92,7 @@ def run_window(
         NativeUnavailable: if the engine cannot be compiled.
     """
     steps, samples, size = drive.shape
-    check("each step of the drive", drive[0], (samples, size), torch.float32)
-    stride = drive.stride(0) if steps > 1 else 0
-    if stride not in (0, samples * size):
-        raise ValueError("The steps of a drive have to be contiguous, or one and the same.")
+    stride = stride_of_steps(drive)
     paths, channels = probability.shape[1:]
     if paths not in (1, 2) or size % channels or copies < 1:
         raise ValueError(

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from clapp_snn.circuit.ablations import make_area, make_stack
@@ -21,10 +22,21 @@ from clapp_snn.neurons.rate import Rate
 from clapp_snn.neurons.strict_burst import StrictBurst
 from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF
 from clapp_snn.randomness import generator
+from clapp_snn.training.checkpoint import load_checkpoint
+from clapp_snn.training.encoder_weights import fill
 from clapp_snn.training.stream_config import StreamConfig
 from clapp_snn.training.stream_objects import input_channels, inputs, open_objects
 
 __all__ = ["build_network", "open_objects"]
+
+
+def trained_network(config: StreamConfig, run: str | Path) -> StreamHierarchy:
+    """The network of a configuration with the newest weights of a run.
+
+    Raises ValueError when the weights belong to another network, CheckpointError when they are damaged.
+    """
+    described = f"areas of {list(config.units)} units on {config.data}"
+    return fill(build_network(config), load_checkpoint(run).model, run, described)
 
 
 def build_network(config: StreamConfig) -> StreamHierarchy:

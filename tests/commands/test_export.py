@@ -237,7 +237,7 @@ def test_a_checkpoint_of_another_configuration(
     shutil.copytree(run, copy)
     write_stream_config(copy, replace(read_stream_config(copy), units=units))
     error = complaint(copy, capsys)
-    assert f"The weights in {copy} do not fit its stream.yaml: units {list(units)}" in error
+    assert f"The weights in {copy} do not fit areas of {list(units)} units" in error
     assert "size mismatch" not in error
 
 
