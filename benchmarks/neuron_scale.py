@@ -1,5 +1,6 @@
 """Memory of long simulations, and how fast a million event/burst units run."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,8 +27,13 @@ def peak(run: Callable[[], object]) -> int:
 
 
 def growth(run: Callable[[int], object], steps: int, first: int = 500) -> int:
-    """KiB by which the peak of `steps` steps exceeds that of `first` steps, after a run to warm up."""
+    """KiB by which the peak of `steps` steps exceeds that of `first` steps, after a run to warm up.
+
+    Pages that the rest of the process loses meanwhile (a busy system takes back those of files) are missing
+    in it: where that matters, measure several times.
+    """
     run(first)
+    gc.collect()
     before = peak(lambda: run(first))
     return peak(lambda: run(steps)) - before
 

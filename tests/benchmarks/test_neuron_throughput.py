@@ -36,9 +36,11 @@ def test_arithmetic_of_the_table(capsys):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_growth_is_seen_where_there_is_some():
+    # Of three each: a busy machine takes back pages of libraries, which hides some of a growth.
     kept = []
-    assert growth(lambda steps: kept.append(torch.ones(steps, 1000)), 20_000) > 70_000
-    assert growth(lambda steps: torch.ones(steps).sum(), 5000) < 1000
+    grown = [growth(lambda steps: kept.append(torch.ones(steps, 1000)), 20_000) for _ in range(3)]
+    assert 70_000 < max(grown) < 90_000
+    assert min(growth(lambda steps: torch.ones(steps).sum(), 5000) for _ in range(3)) < 1000
 
 
 def test_a_small_million():
