@@ -95,8 +95,8 @@ def goodness_signals(
     """
     images, channels, rows, cols = p.shape
     own, mixed = (2 * p).relu_(), p[partner].add_(p).relu_()
-    # Squared norms need no squared copy of the maps.
-    positive, negative = (each.norm(dim=1).square() / channels for each in (own, mixed))
+    # One image at a time: a squared copy of all maps would be the largest tensor of the step.
+    positive, negative = (torch.stack([z.square().mean(0) for z in each]) for each in (own, mixed))
     norm = positive.flatten(1).norm(dim=1)
     loss = (
         F.softplus(goals.positive - positive).mean()

@@ -128,6 +128,8 @@ def update_windows(
             f"{signal.shape[1]} x {signal.shape[2]} windows do not fill a map of {code.shape[1]} x "
             f"{code.shape[2]}."
         )
+    if engine == "native":
+        return ConvolutionUpdate(*native.conv_update(x, code, signal.contiguous()))
     return _correlate(x, code, signal, pool, engine, side)
 
 

@@ -45,6 +45,8 @@ static void prepare(conv *c) {
                      ? odd_lines((long)(c->height + 2) * (c->width + 2) * c->inputs)
                      : c->rows * c->v_row;
     c->u_product = odd_lines((long)c->panels * c->depth * NR);
+    c->window_rows = c->window ? c->out_height / c->window : 1;
+    c->window_cols = c->window ? c->out_width / c->window : 1;
 }
 
 static void place(work *w, const plan *p) {
@@ -275,27 +277,40 @@ int clapp_conv_forward(const float *x, const float *weight, const float *bias, f
     return 0;
 }
 
+/* `window`: the side of the squares of outputs that have a dfeature each and fill the map; 0: one for all. */
 int clapp_conv_update(const float *x, const uint8_t *code, const float *dfeature, float *dweight,
                       float *dbias, long patches, int height, int width, int inputs, int outputs,
-                      int pool, int threads, const plan *how) {
+                      int pool, int threads, const plan *how, int window) {
     work w = {.c = {.patches = patches, .height = height, .width = width, .inputs = inputs,
-                    .outputs = outputs, .pool = pool, .x = x, .code = (uint8_t *)code,
-                    .dfeature = dfeature, .dweight = dweight, .dbias = dbias}};
+                    .outputs = outputs, .pool = pool, .window = window, .x = x,
+                    .code = (uint8_t *)code, .dfeature = dfeature, .dweight = dweight, .dbias = dbias}};
     prepare(&w.c);
     place(&w, how);
     const int teams = w.p.together ? 1 : threads;
+    const int places = window ? w.c.out_height + w.c.out_width : 0;
     const long floats = (w.v_size + w.s_size + w.du_size) * teams + w.sums_size * threads;
-    char *memory = scratch((size_t)floats * sizeof(float) + sizeof(long) * (size_t)patches + SPARE);
+    char *memory = scratch((size_t)floats * sizeof(float) + sizeof(int) * (size_t)places +
+                           sizeof(long) * (size_t)patches + SPARE);
     if (!memory) return -1;
     w.v = carve(&memory, w.v_size * teams);
     w.s = carve(&memory, w.s_size * teams);
     w.du = carve(&memory, w.du_size * teams);
     w.sums = carve(&memory, w.sums_size * threads);
+    int *const place_of = (int *)carve(&memory, places);
+    if (window) {
+        for (int row = 0; row < w.c.out_height; row++)
+            place_of[row] = row / window * w.c.window_cols * outputs;
+        for (int col = 0; col < w.c.out_width; col++)
+            place_of[w.c.out_height + col] = col / window * outputs;
+        w.c.row_at = place_of;
+        w.c.col_at = place_of + w.c.out_height;
+    }
 
+    const long values = (long)w.c.window_rows * w.c.window_cols * outputs;
     long *active = (long *)memory, found = 0;
     for (long i = 0; i < patches; i++)
-        for (int j = 0; j < outputs; j++)
-            if (dfeature[i * outputs + j] != 0) {
+        for (long j = 0; j < values; j++)
+            if (dfeature[i * values + j] != 0) {
                 active[found++] = i;
                 break;
             }

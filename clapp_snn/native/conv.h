@@ -21,7 +21,7 @@ typedef struct conv {
     const float *x;        /* (patch, row, col, input) */
     const float *weight;   /* (output, input, 3, 3) */
     const float *bias;     /* (output) */
-    const float *dfeature; /* (patch, output) */
+    const float *dfeature; /* (patch, output), or (patch, window row, window col, output) */
     float *y;              /* (patch, row, col, output), may be NULL */
     uint8_t *code;         /* like y; may be NULL in the forward pass */
     float *feature;        /* (patch, output) */
@@ -30,6 +30,9 @@ typedef struct conv {
     /* what follows from it */
     const struct scheme *scheme;
     int out_height, out_width; /* after pooling */
+    int window;                /* side of the squares with a dfeature of their own; 0: whole maps */
+    int window_rows, window_cols;
+    const int *row_at, *col_at; /* of every output row and col, the place of its window in dfeature */
     int rows;                  /* rows of a product that one patch gives */
     int depth;                 /* length of a row of V */
     int panels;                /* groups of NR outputs */

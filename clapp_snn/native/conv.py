@@ -113,7 +113,8 @@ def _layer(x: Tensor, outputs: int, pool: bool) -> Shape:
     return shape
 
 
-def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None) -> None:
+def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None, window: int = 0) -> None:
+    """The kernel on its tensors, sizes, threads, plan and (the update only looks at it) window."""
     function = getattr(library(), name)
     sizes = (shape.height, shape.width, shape.inputs, shape.outputs, int(shape.pool))
     with LOCK:
@@ -123,6 +124,7 @@ def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None) -> None
             *(ctypes.c_int(size) for size in sizes),
             ctypes.c_int(torch.get_num_threads()),
             ctypes.byref(plan),
+            *([ctypes.c_int(window)] if name == "clapp_conv_update" else []),
         )
     if failed:
         raise MemoryError("There is not enough memory for the working space of the native engine.")
@@ -174,27 +176,43 @@ def conv_forward(
 def conv_update(
     x: Float[Tensor, "patch row col input"],
     code: UInt8[Tensor, "patch outrow outcol output"],
-    dfeature: Float[Tensor, "patch output"],
+    dfeature: Float[Tensor, "patch output"] | Float[Tensor, "patch winrow wincol output"],
 ) -> tuple[Float[Tensor, "output input 3 3"], Float[Tensor, " output"]]:
     """Return (dweight, dbias): how a change of weights and bias changes `sum(dfeature * feature)`.
 
     `x` and `code` are the input and the code of `conv_forward`; pooling is recognised by their
     sizes. The layer's delta is `dfeature / (outrow * outcol)` at the places the code points at, and
     dweight is its correlation with the zero-padded input. Patches whose dfeature is zero cost
-    nothing.
+    nothing. With four dimensions, `dfeature` belongs to the means of square windows without overlap
+    that fill the output map, instead of to its mean.
 
     Raises:
         ValueError: if a tensor has the wrong type, shape or memory layout.
         NativeUnavailable: if the engine cannot be compiled.
     """
-    check("dfeature", dfeature, 2, torch.float32)
+    check("dfeature", dfeature, 4 if dfeature.ndim == 4 else 2, torch.float32)
     check("code", code, 4, torch.uint8)
     pool = x.ndim == 4 and tuple(code.shape[1:3]) != tuple(x.shape[1:3])
-    shape = _layer(x, dfeature.shape[1], pool)
-    check("dfeature", dfeature, (shape.patches, shape.outputs), torch.float32)
+    shape = _layer(x, dfeature.shape[-1], pool)
     check("code", code, (shape.patches, *shape.output_map, shape.outputs), torch.uint8)
+    window = _window(dfeature, shape)
     dweight = torch.empty(shape.outputs, shape.inputs, 3, 3)
     dbias = torch.empty(shape.outputs)
     plan = _update_plan(shape, torch.get_num_threads())
-    _call("clapp_conv_update", shape, plan, x, code, dfeature, dweight, dbias)
+    _call("clapp_conv_update", shape, plan, x, code, dfeature, dweight, dbias, window=window)
     return dweight, dbias
+
+
+def _window(dfeature: Tensor, shape: Shape) -> int:
+    """Side of the windows that `dfeature` belongs to, 0 for whole maps."""
+    if dfeature.ndim == 2:
+        check("dfeature", dfeature, (shape.patches, shape.outputs), torch.float32)
+        return 0
+    rows, cols = shape.output_map
+    window = rows // max(1, dfeature.shape[1])
+    check("dfeature", dfeature, (shape.patches, *dfeature.shape[1:3], shape.outputs), torch.float32)
+    if (dfeature.shape[1] * window, dfeature.shape[2] * window) != (rows, cols):
+        raise ValueError(
+            f"{dfeature.shape[1]} x {dfeature.shape[2]} square windows do not fill a map of {rows} x {cols}."
+        )
+    return window

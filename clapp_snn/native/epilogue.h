@@ -55,29 +55,52 @@ INLINE void sink_show_nan(sink *s, vf a0, vf a1, vf a2, vf a3) {
     s->sum += 0.0f * ((a0 + a1) + (a2 + a3));
 }
 
+/* `windows`, a constant, says whether dfeature has a value for every square of the output map. */
 typedef struct {
-    vf value;   /* dfeature / (out_height * out_width) */
-    vi counted; /* minus the number of places with a delta */
+    vf value;   /* dfeature / positions it is averaged over; with windows that of the last place */
+    vi counted; /* without windows minus the number of places with a delta */
+    vf sum, line; /* with windows the sum of the deltas, of those since the last fold */
     const uint8_t *code;
+    const float *dfeature;
+    const int *row_at, *col_at;
+    float scale;
     int lanes;
     long row, col;
 } source;
 
-INLINE source source_open(const conv *c, long patch, int column, const int lanes) {
-    const float scale = 1.0f / (float)(c->out_height * c->out_width);
-    return (source){vload_part(c->dfeature + patch * c->outputs + column, lanes) * scale, (vi){0},
-                    c->code + patch * c->out_height * c->out_width * c->outputs + column, lanes,
-                    (long)c->out_width * c->outputs, c->outputs};
+INLINE source source_open(const conv *c, long patch, int column, const int windows,
+                          const int lanes) {
+    const long many = windows ? (long)c->window_rows * c->window_cols : 1;
+    const int positions = windows ? c->window * c->window : c->out_height * c->out_width;
+    source s = {.dfeature = c->dfeature + patch * many * c->outputs + column,
+                .code = c->code + patch * c->out_height * c->out_width * c->outputs + column,
+                .row_at = c->row_at, .col_at = c->col_at, .scale = 1.0f / (float)positions,
+                .lanes = lanes, .row = (long)c->out_width * c->outputs, .col = c->outputs};
+    if (!windows) s.value = vload_part(s.dfeature, lanes) * s.scale;
+    return s;
 }
 
-INLINE void source_close(const source *s, float *dbias, int column) {
-    const vf total = s->value * -__builtin_convertvector(s->counted, vf);
-    vstore(dbias + column, vload(dbias + column) + total);
+/* Between lines of places: a sum of sums is exact to more digits than one long sum. */
+INLINE void source_fold(source *s) {
+    s->sum += s->line;
+    s->line = (vf){0};
 }
 
-INLINE vi source_code(source *s, int row, int col) {
+/* `visits`: how often each place was asked for. */
+INLINE void source_close(const source *s, float *dbias, int column, const int windows,
+                         const int visits) {
+    const vf before = vload(dbias + column);
+    if (windows) vstore(dbias + column, before + (s->sum + s->line) * (1.0f / (float)visits));
+    else vstore(dbias + column, before + s->value * -__builtin_convertvector(s->counted / visits, vf));
+}
+
+/* The code of a place; its delta is `value` where the code says so. */
+INLINE vi source_code(source *s, int row, int col, const int windows) {
     const vi code = bload_part(s->code + row * s->row + col * s->col, s->lanes);
-    s->counted += code != 0;
+    if (windows) {
+        s->value = vload_part(s->dfeature + s->row_at[row] + s->col_at[col], s->lanes) * s->scale;
+        s->line += vkeep(code != 0, s->value);
+    } else s->counted += code != 0;
     return code;
 }
 

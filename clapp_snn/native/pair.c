@@ -55,16 +55,19 @@ static void pair_outputs(const conv *c, long patch, int panel, const float *m) {
 }
 
 static void pair_deltas(const conv *c, long patch, float *s, float *dbias) {
+    const int windows = c->window > 0;
     for (int column = 0; column < c->outputs; column += VL) {
         float *const at = s + column / NR * c->s_panel + column % NR;
-        source d = source_open(c, patch, column, c->outputs - column);
+        source d = source_open(c, patch, column, windows, c->outputs - column);
         vf y[2][2], half[2][SPAN], out[SPAN];
         if (c->pool) {
-            const vi code = source_code(&d, 0, 0);
+            const vi code = source_code(&d, 0, 0, windows);
             UNROLL for (int i = 0; i < 4; i++) y[i / 2][i % 2] = vkeep(code == i + 1, d.value);
         } else {
-            for (int i = 0; i < 4; i++)
-                y[i / 2][i % 2] = vkeep(source_code(&d, i / 2, i % 2) != 0, d.value);
+            for (int i = 0; i < 4; i++) {
+                const vi code = source_code(&d, i / 2, i % 2, windows);
+                y[i / 2][i % 2] = vkeep(code != 0, d.value);
+            }
         }
         UNROLL for (int k = 0; k < 2; k++) {
             half[k][0] = y[0][k] + y[1][k];
@@ -77,7 +80,7 @@ static void pair_deltas(const conv *c, long patch, float *s, float *dbias) {
             out[2] = half[1][r];
             UNROLL for (int k = 0; k < SPAN; k++) vstore(at + (r * SPAN + k) * c->s_product, out[k]);
         }
-        source_close(&d, dbias, column);
+        source_close(&d, dbias, column, windows, 1);
     }
 }
 

@@ -79,42 +79,48 @@ static void tap_outputs(const conv *c, long patch, int panel, const float *m) {
     }
 }
 
-/* The delta is the same number wherever there is one: it is multiplied in at the end. */
+/* Without windows the delta is the same number wherever there is one: it is multiplied in at the end. */
 INLINE void accumulate_vector(const conv *c, long patch, int column, const float *v, float *du,
-                              float *dbias, const int pool, const int lanes) {
+                              float *dbias, const int pool, const int windows, const int lanes) {
     const int height = c->height, width = c->width, inputs = c->inputs;
     const long line = (long)(width + 2) * inputs;
     source d;
     for (int ch = 0; ch < inputs; ch++) {
         vf sum[9];
-        d = source_open(c, patch, column, lanes);
+        d = source_open(c, patch, column, windows, lanes);
         UNROLL for (int t = 0; t < 9; t++) sum[t] = (vf){0};
-        for (int row = 0; row < height; row++)
+        for (int row = 0; row < height; row++) {
+            if (windows) source_fold(&d);
             for (int col = 0; col < width; col++) {
                 vi chosen = {0};
-                if (!pool) chosen = source_code(&d, row, col) != 0;
+                vf unit = vset(1.0f);
+                if (!pool) chosen = source_code(&d, row, col, windows) != 0;
                 else if (row / 2 < c->out_height && col / 2 < c->out_width)
-                    chosen = source_code(&d, row / 2, col / 2) == 1 + row % 2 * 2 + col % 2;
-                const vf one = vkeep(chosen, vset(1.0f));
+                    chosen = source_code(&d, row / 2, col / 2, windows) == 1 + row % 2 * 2 + col % 2;
+                if (windows) unit = d.value;
+                const vf one = vkeep(chosen, unit);
                 const float *const at = v + row * line + col * inputs + ch;
                 UNROLL for (int t = 0; t < 9; t++)
                     sum[t] += vset(at[t / 3 * line + t % 3 * inputs]) * one;
             }
+        }
         UNROLL for (int t = 0; t < 9; t++) {
             float *const to = du + (t * inputs + ch) * NR;
-            vstore(to, vload(to) + sum[t] * d.value);
+            if (windows) vstore(to, vload(to) + sum[t]);
+            else vstore(to, vload(to) + sum[t] * d.value);
         }
     }
-    if (pool) d.counted = d.counted / 4; /* each code was met at its four places */
-    source_close(&d, dbias, column);
+    source_close(&d, dbias, column, windows, pool ? 4 : 1); /* a code is met at its four places */
 }
 
 static void tap_accumulate(const conv *c, long patch, const float *v, float *du, float *dbias) {
     for (int column = 0; column < c->outputs; column += VL) {
         float *const to = du + (long)(column / NR) * c->depth * NR + column % NR;
         const int lanes = c->outputs - column;
-        if (lanes >= VL && !c->pool) accumulate_vector(c, patch, column, v, to, dbias, 0, VL);
-        else accumulate_vector(c, patch, column, v, to, dbias, c->pool, lanes);
+        if (lanes < VL || c->pool)
+            accumulate_vector(c, patch, column, v, to, dbias, c->pool, c->window > 0, lanes);
+        else if (c->window) accumulate_vector(c, patch, column, v, to, dbias, 0, 1, VL);
+        else accumulate_vector(c, patch, column, v, to, dbias, 0, 0, VL);
     }
 }
 

@@ -176,13 +176,13 @@ static void tile_outputs(const conv *c, long patch, int panel, const float *m) {
 }
 
 INLINE void tile_delta(source *d, int row, int col, int rows, int cols, float *s,
-                       const long product, const int pool) {
+                       const long product, const int pool, const int windows) {
     vf y[SIDE][SIDE], half[SIDE][SPAN];
     if (pool) {
         UNROLL for (int r = 0; r < 2; r++)
             UNROLL for (int k = 0; k < 2; k++) {
                 vi code = {0};
-                if (r < rows && k < cols) code = source_code(d, row + r, col + k);
+                if (r < rows && k < cols) code = source_code(d, row + r, col + k, windows);
                 y[2 * r][2 * k] = vkeep(code == 1, d->value);
                 y[2 * r][2 * k + 1] = vkeep(code == 2, d->value);
                 y[2 * r + 1][2 * k] = vkeep(code == 3, d->value);
@@ -192,7 +192,7 @@ INLINE void tile_delta(source *d, int row, int col, int rows, int cols, float *s
         UNROLL for (int r = 0; r < SIDE; r++)
             UNROLL for (int k = 0; k < SIDE; k++) {
                 vi code = {0};
-                if (r < rows && k < cols) code = source_code(d, row + r, col + k);
+                if (r < rows && k < cols) code = source_code(d, row + r, col + k, windows);
                 y[r][k] = vkeep(code != 0, d->value);
             }
     }
@@ -205,25 +205,29 @@ INLINE void tile_delta(source *d, int row, int col, int rows, int cols, float *s
 }
 
 INLINE void deltas_of_patch(const conv *c, long patch, int column, float *s, float *dbias,
-                            const int pool, const int lanes) {
+                            const int pool, const int windows, const int lanes) {
     const int side = pool ? SIDE / 2 : SIDE, down = (c->height + SIDE - 1) / SIDE;
     const int across = (c->width + SIDE - 1) / SIDE, height = c->out_height, width = c->out_width;
     const long product = c->s_product;
-    source d = source_open(c, patch, column, lanes);
-    for (int row = 0; row < down; row++)
+    source d = source_open(c, patch, column, windows, lanes);
+    for (int row = 0; row < down; row++) {
+        if (windows) source_fold(&d);
         for (int col = 0; col < across; col++, s += NR)
             tile_delta(&d, row * side, col * side, height - row * side, width - col * side, s,
-                       product, pool);
-    source_close(&d, dbias, column);
+                       product, pool, windows);
+    }
+    source_close(&d, dbias, column, windows, 1);
 }
 
 static void tile_deltas(const conv *c, long patch, float *s, float *dbias) {
     for (int column = 0; column < c->outputs; column += VL) {
         float *const at = s + column / NR * c->s_panel + column % NR;
         const int lanes = c->outputs - column;
-        if (lanes >= VL && c->pool) deltas_of_patch(c, patch, column, at, dbias, 1, VL);
-        else if (lanes >= VL) deltas_of_patch(c, patch, column, at, dbias, 0, VL);
-        else deltas_of_patch(c, patch, column, at, dbias, c->pool, lanes);
+        if (lanes < VL) deltas_of_patch(c, patch, column, at, dbias, c->pool, c->window > 0, lanes);
+        else if (c->window && c->pool) deltas_of_patch(c, patch, column, at, dbias, 1, 1, VL);
+        else if (c->window) deltas_of_patch(c, patch, column, at, dbias, 0, 1, VL);
+        else if (c->pool) deltas_of_patch(c, patch, column, at, dbias, 1, 0, VL);
+        else deltas_of_patch(c, patch, column, at, dbias, 0, 0, VL);
     }
 }
 

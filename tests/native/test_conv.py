@@ -80,6 +80,55 @@ def compare(patches, height, width, inputs, outputs, pool):
     assert difference(dbias, expected[4]) < 2e-6
 
 
+def compare_windows(patches, window, across, down, inputs, outputs, pool):
+    """Against float64 autograd through the average of every window."""
+    side = window * (2 if pool else 1)
+    x, weight, bias, _ = layer(patches, down * side, across * side, inputs, outputs)
+    generator = torch.Generator().manual_seed(1)
+    dfeature = torch.randn(patches, down, across, outputs, generator=generator)
+    dfeature[0] *= torch.rand(down, across, 1, generator=generator) > 0.5
+    code = native.conv_forward(x, weight, bias, pool)[1]
+    weight, bias = (each.double().requires_grad_() for each in (weight, bias))
+    a = F.conv2d(x.double().permute(0, 3, 1, 2), weight, bias, padding=1)
+    winner = code.permute(0, 3, 1, 2).long()  # ties in float32 are none in float64
+    if pool:
+        corners = [a[:, :, row::2, col::2] for row in (0, 1) for col in (0, 1)]
+        a = torch.stack(corners).gather(0, (winner - 1).clamp_min(0)[None])[0]
+    z = F.avg_pool2d(torch.where(winner > 0, a, 0.0), window)
+    (z * dfeature.double().permute(0, 3, 1, 2)).sum().backward()
+    dweight, dbias = native.conv_update(x, code, dfeature)
+    assert difference(dweight, weight.grad) < 4e-6
+    assert difference(dbias, bias.grad) < 4e-6
+
+
+@pytest.mark.parametrize(("window", "side"), [(12, 8), (6, 4), (3, 4), (1, 4), (24, 1)])
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("channels", [(1, 16), (3, 5), (16, 32), (9, 21)])
+def test_windows_of_maps_agree_with_autograd(window, side, channels, pool):
+    compare_windows(3, window, side, side, *channels, pool)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 5), st.integers(1, 7), st.integers(1, 3), st.integers(1, 3), st.integers(1, 20),
+    st.integers(1, 40), st.booleans(),
+)  # fmt: skip
+def test_any_windows_agree_with_autograd(patches, window, across, down, inputs, outputs, pool):
+    compare_windows(patches, window, across, down, inputs, outputs, pool)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 20), st.integers(1, 40), st.booleans())
+def test_one_window_is_the_whole_map(patches, side, inputs, outputs, pool):
+    shape = (patches, *[side * (2 if pool else 1)] * 2, inputs, outputs)
+    x, weight, bias, dfeature = layer(*shape)
+    code = native.conv_forward(x, weight, bias, pool)[1]
+    whole = native.conv_update(x, code, dfeature)
+    windows = native.conv_update(x, code, dfeature[:, None, None])
+    for a, b in zip(whole, windows, strict=True):
+        assert difference(a, b) < 1e-6
+
+
 @pytest.mark.parametrize("divisor", [8, 4])
 @pytest.mark.parametrize(("side", "inputs", "outputs", "pool"), VGG6)
 def test_layers_of_vgg6_agree_with_autograd(side, inputs, outputs, pool, divisor):
@@ -239,6 +288,12 @@ def test_wrong_tensors_are_named():
         (lambda: native.conv_update(x, code[:2], dfeature), "code has to have shape"),
         (lambda: native.conv_update(x, code, dfeature[:2]), "dfeature has to have shape"),
         (lambda: native.conv_update(x, code, dfeature[0]), "dfeature has to have 2 dimensions"),
+        (
+            lambda: native.conv_update(
+                x, code, dfeature[:, None, None].expand(-1, 3, 1, -1).contiguous()
+            ),
+            "3 x 1 square windows do not fill a map of",
+        ),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
