@@ -204,8 +204,8 @@ def measure(cell: Cell) -> Cost:
     if "compiled" in cell.name:
         return _measure_compiled(cell)
     make(cell.name, Task(**small))()
-    before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
     run = make(cell.name, wanted)
     if cell.steps <= BLOCK:
         run()
@@ -223,8 +223,8 @@ def _measure_compiled(cell: Cell) -> Cost:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-    before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
     used = fastest(run, 0.0).cpu
     numbers = wanted.steps * wanted.size.batch * math.prod(wanted.shape)
     return Cost(used, (_status("VmHWM") - before) / 1024 + 4 * numbers / 2**20)
