@@ -1,18 +1,18 @@
 """Which speech runs differ? Phone accuracies of runs at the same step, and intervals of paired differences.
 
-    python -m benchmarks.speech_pairs runs/speech-a runs/speech-b --step 1000 --layers [5,6]
+    python -m benchmarks.speech_pairs runs/speech-a runs/speech-b --step 1000 --layers 5 6
 
 All runs are read out on the same utterances (fast probe, `evaluation.phone_probe`), beside the first run's
 network at random initialisation and MFCC. A difference of two networks is taken on the same resampled test
 utterances, layer by layer; "*" marks intervals that leave out 0.
 """
 
+import argparse
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
 import torch
-from jsonargparse import auto_cli
 from torch import Tensor
 
 from clapp_snn.evaluation.bootstrap import bootstrap_difference, bootstrap_interval
@@ -62,7 +62,7 @@ def readers(runs: Sequence[Path], step: int | None) -> dict[str, FrameFeatures]:
     return found
 
 
-def compare(runs: list[Path], step: int | None = None, layers: tuple[int, ...] = (5, 6)) -> None:
+def compare(runs: Sequence[Path], step: int | None = None, layers: Sequence[int] = (5, 6)) -> None:
     """Print accuracies and paired differences.
 
     Args:
@@ -89,5 +89,21 @@ def compare(runs: list[Path], step: int | None = None, layers: tuple[int, ...] =
             print(f"{two} - {one}: {apart:+.1f} [{low:+.1f}, {high:+.1f}]{mark}")
 
 
+def main() -> None:
+    """Read the command line and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "runs", type=Path, nargs="+", help="folders of speech runs on the same data"
+    )
+    parser.add_argument(
+        "--step", type=int, help="of the checkpoints; default: the newest of each run"
+    )
+    parser.add_argument(
+        "--layers", type=int, nargs="+", default=[5, 6], help="whose differences are taken"
+    )
+    options = parser.parse_args()
+    compare(options.runs, options.step, options.layers)
+
+
 if __name__ == "__main__":
-    auto_cli(compare)
+    main()

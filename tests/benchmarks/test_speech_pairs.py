@@ -1,10 +1,11 @@
 """The comparison of speech runs, on the embedded utterances."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.speech_pairs import compare
+from benchmarks.speech_pairs import compare, main
 from clapp_snn.modalities.speech import SPEECH
 from clapp_snn.stimuli.corpus import open_corpus
 from clapp_snn.training.config import TrainConfig
@@ -12,14 +13,18 @@ from clapp_snn.training.loop import train
 from tests.training import tiny
 
 
-def test_runs_are_compared_in_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_compared_in_pairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = TrainConfig(
         method="clapp-s", data="utterances", out=tmp_path / "one", width=1 / 64, batch=2, group=2,
         steps=1, device="cpu",
     )  # fmt: skip
     train(config, open_corpus("utterances", False), tiny.SINGLE, SPEECH, quiet=True)
     capsys.readouterr()
-    compare([tmp_path / "one"], step=1, layers=(6,))
+    command = ["speech_pairs", str(tmp_path / "one"), "--step", "1", "--layers", "6"]
+    monkeypatch.setattr(sys, "argv", command)
+    main()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["MFCC", "random", "one"]
     assert len(lines[0].split()) == 3
