@@ -9,11 +9,13 @@ negative, are in docs/results.md ("Can we do better?").
 """
 
 import argparse
+from collections import deque
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.short_run import SINGLE, learn
 from benchmarks.study import run_cells, summary_table
 from clapp_snn.circuit.area import Area
 from clapp_snn.circuit.hierarchy import Hierarchy
@@ -23,14 +25,15 @@ from clapp_snn.evaluation.run_probes import probe_encoder
 from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.plasticity import AreaSignals, Cells
 from clapp_snn.functional.saccades import Draw
-from clapp_snn.training.batches import Batches, Plan
 from clapp_snn.training.build import build_hierarchy
 from clapp_snn.training.config import TrainConfig
-from clapp_snn.training.distributed import World
 from clapp_snn.training.learner import LocalLearner
 
 RATE = 0.01
 """Of slow averages, a step."""
+
+LAST = 200
+"""Steps over which final losses are averaged."""
 
 
 class SlowMoments:
@@ -131,28 +134,17 @@ def replace_areas(network: Hierarchy, kind: type[Area]) -> None:
 
 def measure(config: TrainConfig, steps: int, kind: type[Area]) -> dict[str, float]:
     """Learn, then read out: accuracy in percent by probe and layer, and the last losses."""
-    device = torch.device("cpu")
-    world = World(0, 1, device)
+    device = SINGLE.device
     dataset = data_of(config)
     network, _ = build_hierarchy(config, device, len(dataset.class_names))
     replace_areas(network, kind)
-    learner = LocalLearner(network, config.learning_rate, config.samples_in_group, world)
-    plan = Plan(len(dataset.unlabeled), config.batch, config.samples_in_group, 0, 1, config.seed)
-    losses: list[list[float]] = []
-    side = network.encoder.architecture.image
-    for step, images, labels in Batches(dataset.unlabeled, plan, side, True, device).between(
-        0, steps
-    ):
-        report = learner.step(
-            images,
-            labels,
-            lambda m, k, s=step: plan.streams(s, "saccade", m, k),  # type: ignore[misc]
-        )
-        losses.append([float(each.loss) for each in report])
+    learner = LocalLearner(network, config.learning_rate, config.samples_in_group, SINGLE)
+    reports = learn(config, dataset.unlabeled, learner, steps)
+    losses = deque(([float(area.loss) for area in step] for step in reports), LAST)
     network.requires_grad_(False)
     views = standard_views()
     scores = probe_encoder(network.encoder, dataset, ["fast", "few-shot"], 0, device, None, views)
-    last = torch.tensor(losses[-200:]).mean(0).tolist()
+    last = torch.tensor(list(losses)).mean(0).tolist()
     found = {f"loss {layer}": loss for layer, loss in enumerate(last, 1)}
     for name, each in scores.items():
         found |= {f"{name} {score.layer}": score.accuracy for score in each}

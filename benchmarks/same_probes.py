@@ -8,16 +8,14 @@ equal quality means equal within the spread over seeds.
 
 import statistics
 
-import torch
 from jsonargparse import auto_cli
 
+from benchmarks.short_run import SINGLE, learn
 from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.interfaces import standard_views
 from clapp_snn.evaluation.run_probes import probe_encoder
-from clapp_snn.training.batches import Batches, Plan
 from clapp_snn.training.build import build_hierarchy
 from clapp_snn.training.config import TrainConfig
-from clapp_snn.training.distributed import World
 from clapp_snn.training.learner import BackpropLearner, Learner, LocalLearner
 
 LAYERS = 6
@@ -25,17 +23,13 @@ LAYERS = 6
 
 def accuracies(config: TrainConfig, steps: int, explicit: bool) -> list[float]:
     """Fast-probe accuracy (percent) of every layer after training."""
-    device = torch.device("cpu")
-    world = World(0, 1, device)
+    device = SINGLE.device
     dataset = data_of(config)
     hierarchy, _ = build_hierarchy(config, device, len(dataset.class_names))
     kind: type[LocalLearner] | type[BackpropLearner] = LocalLearner if explicit else BackpropLearner
-    learner: Learner = kind(hierarchy, config.learning_rate, config.samples_in_group, world)
-    plan = Plan(len(dataset.unlabeled), config.batch, config.samples_in_group, 0, 1, config.seed)
-    for step, images, labels in Batches(dataset.unlabeled, plan, 64, True, device).between(
-        0, steps
-    ):
-        learner.step(images, labels, lambda m, k, s=step: plan.streams(s, "saccade", m, k))  # type: ignore[misc]
+    learner: Learner = kind(hierarchy, config.learning_rate, config.samples_in_group, SINGLE)
+    for _ in learn(config, dataset.unlabeled, learner, steps):
+        pass
     hierarchy.requires_grad_(False)
     scores = probe_encoder(hierarchy.encoder, dataset, ["fast"], 0, device, None, standard_views())
     found = {score.layer: score.accuracy for score in scores["fast"]}
