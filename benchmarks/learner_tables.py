@@ -15,10 +15,6 @@ from clapp_snn.methods.locality import Locality, locality
 from clapp_snn.stimuli.spec import data_name
 
 TEXT, FIGURE = "comparison.md", "curves.png"
-SLOWER = {"hinge-dfa": 0.3}
-"""Share of the common learning rate: with all of it (1e-3, width 1/8, Imagenette-96, seed 1) the top area of
-direct feedback alignment is silent after 250 steps, for good."""
-
 READOUTS = {"fast": "linear probe", "few-shot": "5-shot nearest class mean"}
 RANDOM = "random"
 
@@ -39,11 +35,9 @@ def collect(out: Path, order: Sequence[str]) -> str:
     methods = [m for m in order if m in found] + sorted(found - set(order))
     settings = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
     data = data_name(settings["data"])
-    rate = settings["learning_rate"]
-    own = "".join(f", {m} {SLOWER[m] * rate:g}" for m in methods if m in SLOWER)
     parts = [
         f"{data}, width {settings['width']:g}, batch {settings['batch']}, {settings['steps']} steps, Adam "
-        f"{rate:g}{own}; mean over seeds, lowest to highest in brackets."
+        f"{settings['learning_rate']:g}; mean over seeds, lowest to highest in brackets."
     ]
     for protocol, readout in READOUTS.items():
         parts += [f"Test accuracy in percent, {readout}:", accuracy_table(rows, methods, protocol)]

@@ -18,7 +18,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from benchmarks.learner_costs import step_memory, step_time
-from benchmarks.learner_tables import SLOWER, collect
+from benchmarks.learner_tables import collect
 from benchmarks.study import run_cells
 from clapp_snn.circuit.soft_hebb import PUBLISHED
 from clapp_snn.commands.failures import run_plainly
@@ -51,8 +51,7 @@ class BenchOptions:
         methods: rows of the method table.
         width: of the encoder.
         batch: images a step.
-        learning_rate: of Adam, for every method but SoftHebb, which takes its published plain steps, and
-            those in `SLOWER`, which take a share of it.
+        learning_rate: of Adam, for every method but SoftHebb, which takes its published plain steps.
         points: probes on the way, evenly spaced, the last one at the end; all methods are also probed
             before learning.
         seconds: spent on timing a step.
@@ -96,7 +95,7 @@ class BenchOptions:
         """The run of a method and seed."""
         each = self.steps // self.points
         plain = get_method(method).task == "hebbian"
-        rate = PUBLISHED if plain else SLOWER.get(method, 1.0) * self.learning_rate
+        rate = PUBLISHED if plain else self.learning_rate
         return TrainConfig(
             method=method, data=self.data, out=folder, width=self.width, batch=self.batch,
             steps=self.steps, learning_rate=rate, seed=seed, log_every=min(50, each),

@@ -107,13 +107,11 @@ def accuracies(step: int, *layers: float) -> dict[str, float]:
     return dict(zip(names, layers * 2, strict=True))
 
 
-COST = {"images/s": 10.0, "CPU ms/image": 100.0, "weights MiB": 2.0, "step MiB": 3.0}
-
-
 def test_the_tables_say_what_the_cells_say(tmp_path: Path) -> None:
+    cost = {"images/s": 10.0, "CPU ms/image": 100.0, "weights MiB": 2.0, "step MiB": 3.0}
     learned = [
-        accuracies(0, 20, 30) | accuracies(20, 40, 35) | COST,
-        accuracies(0, 22, 30) | accuracies(20, 50, 45) | COST | {"images/s": 12.0},
+        accuracies(0, 20, 30) | accuracies(20, 40, 35) | cost,
+        accuracies(0, 22, 30) | accuracies(20, 50, 45) | cost | {"images/s": 12.0},
     ]
     write_cells(tmp_path, {"lpl": learned, "random": [accuracies(0, 20, 30)]})
     text = collect(tmp_path, METHODS).splitlines()
@@ -123,13 +121,6 @@ def test_the_tables_say_what_the_cells_say(tmp_path: Path) -> None:
     ) in text
     assert "| random init | 1 | 20.0 | 30.0 | 30.0 (layer 2) | - |" in text
     assert "| latent predictive learning | explicit | 12 | 100.00 | 2.0 | 3.0 |" in text
-
-
-def test_a_method_with_a_rate_of_its_own_is_named(tmp_path: Path) -> None:
-    assert BenchOptions().config("hinge-dfa", 1, tmp_path).learning_rate == pytest.approx(3e-4)
-    assert BenchOptions().config("lpl", 1, tmp_path).learning_rate == pytest.approx(1e-3)
-    write_cells(tmp_path, {"hinge-dfa": [accuracies(0, 20, 30) | accuracies(20, 40, 35) | COST]})
-    assert "Adam 0.1, hinge-dfa 0.03; mean over seeds" in collect(tmp_path, METHODS)
 
 
 def test_means_and_ranges() -> None:
