@@ -122,6 +122,7 @@ class _Run:
         self.learner = choose_learner(config, self.network, world)
         self.histogram = ScoreHistogram(len(method.splits), self.network.grid)
         self.recent: list[Tensor] = []
+        self.silent: set[int] = set()
         self.seconds = 0.0
         self.start = self._restore() if resume else 0
         if self.start > self.total:
@@ -248,6 +249,7 @@ class _Run:
         modules = len(values) // 2
         losses, gates = values[:modules], values[modules:]
         self.histogram.add(reports)
+        self._name_silent(reports, step)
         progress.update(step, samples, losses, gates)
         unit = self.modality.unit
         row: dict[str, float] = {
@@ -260,6 +262,23 @@ class _Run:
         row |= {f"loss_{m + 1}": loss for m, loss in enumerate(losses)}
         row |= {f"gate_{m + 1}": gate for m, gate in enumerate(gates)}
         logbook.write(row)
+
+    def _name_silent(self, reports: list[AreaReport], step: int) -> None:
+        """Say once of every area that its scores have become 0, which no gamma can change."""
+        found = [
+            str(module + 1)
+            for module, report in enumerate(reports)
+            if module not in self.silent
+            and report.scores
+            and not any(bool(score.any()) for score in report.scores)
+        ]
+        self.silent |= {int(module) - 1 for module in found}
+        if found:
+            areas = "area" if len(found) == 1 else "areas"
+            self._say(
+                f"Step {step}: all scores of {areas} {', '.join(found)} are 0. Silent neurons learn nothing "
+                "more; if this stays so, try a lower --learning_rate."
+            )
 
     def _require_finite(self, step: int) -> None:
         """Look at all losses since the last look; on a GPU this is the only place that waits for it."""
