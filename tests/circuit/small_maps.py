@@ -1,10 +1,12 @@
 """Three layers on whole images of 16 x 16 pixels, and the methods of CLAPP++ on them."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.map_hierarchy import MapHierarchy
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import Architecture, ConvLayer
@@ -22,6 +24,18 @@ TABLE = Architecture(
 WINDOWS = (4, 4, 2)
 LOCAL = ("clapp-pp", "clapp-pp-dfb", "clapp-pp-both", "clapp-pp-pooled")
 IMAGES, GROUP = 4, 2
+AnyNetwork = TypeVar("AnyNetwork", bound=ImageNetwork)
+
+
+def drawn(network: AnyNetwork, dtype: torch.dtype, gain: float) -> AnyNetwork:
+    """Weights of seed 3 times `gain`, in this precision."""
+    network.reset_parameters(seed=3)
+    network.to(dtype)
+    network.encoder.precision = dtype
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(gain)
+    return network
 
 
 def build(
@@ -34,13 +48,7 @@ def build(
     windows = (None,) * len(splits) if None in method.maps.windows else WINDOWS
     maps = MapObjective(**({"windows": windows} | changes))  # type: ignore[arg-type]
     network = MapHierarchy(Encoder(TABLE), replace(method, splits=splits, maps=maps))
-    network.reset_parameters(seed=3)
-    network.to(dtype)
-    network.encoder.precision = dtype
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(gain)
-    return network
+    return drawn(network, dtype, gain)
 
 
 def views(dtype: torch.dtype = torch.float64) -> Tensor:

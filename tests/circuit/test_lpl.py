@@ -15,7 +15,7 @@ from clapp_snn.methods.record import Method
 from clapp_snn.randomness import generator
 from clapp_snn.recording.alignment import AlignmentMonitor
 from clapp_snn.training.learner import make_learner
-from tests.circuit.small_maps import GROUP, IMAGES, TABLE, streams, views
+from tests.circuit.small_maps import GROUP, IMAGES, TABLE, drawn, streams, views
 from tests.training import tiny
 
 
@@ -25,13 +25,7 @@ def method_of(*splits: int) -> Method:
 
 def build(*splits: int, dtype: torch.dtype = torch.float64, gain: float = 3.0) -> LatentPrediction:
     network = LatentPrediction(Encoder(TABLE), method_of(*(splits or (1, 1, 1))))
-    network.reset_parameters(seed=3)
-    network.to(dtype)
-    network.encoder.precision = dtype
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(gain)
-    return network
+    return drawn(network, dtype, gain)
 
 
 def learn(network: LatentPrediction, group: int = GROUP) -> list[AreaUpdate]:

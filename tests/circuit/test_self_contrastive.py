@@ -24,7 +24,7 @@ from clapp_snn.methods.record import Method
 from clapp_snn.randomness import generator
 from clapp_snn.recording.alignment import AlignmentMonitor
 from clapp_snn.training.learner import make_learner
-from tests.circuit.small_maps import GROUP, IMAGES, TABLE
+from tests.circuit.small_maps import GROUP, IMAGES, TABLE, drawn
 from tests.training import tiny
 
 
@@ -34,13 +34,7 @@ def method_of(*splits: int) -> Method:
 
 def build(*splits: int, dtype: torch.dtype = torch.float64, gain: float = 3.0) -> SelfContrastive:
     network = SelfContrastive(SelfContrastiveEncoder(TABLE), method_of(*(splits or (1, 1, 1))))
-    network.reset_parameters(seed=3)
-    network.to(dtype)
-    network.encoder.precision = dtype
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(gain)
-    return network
+    return drawn(network, dtype, gain)
 
 
 def images(dtype: torch.dtype = torch.float64) -> Tensor:
