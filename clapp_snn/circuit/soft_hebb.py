@@ -22,9 +22,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from clapp_snn import native
 from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.network import AreaUpdate, ModuleLoss, SaccadeStream
-from clapp_snn.encoders.competing import CompetingEncoder, Map, correlate
+from clapp_snn.encoders.competing import CompetingEncoder, Map, by_place, correlate
 from clapp_snn.encoders.vgg import Architecture
 
 RATES = (0.08, 0.005, 0.01, 0.01, 0.01, 0.01)
@@ -79,6 +80,17 @@ class SoftHebbEncoder(CompetingEncoder):
         mean, variance = self.get_buffer(f"mean_{index}"), self.get_buffer(f"variance_{index}")
         return F.batch_norm(x, mean, variance, training=learn)
 
+    def change(self, index: int, seen: Map, u: Map) -> Float[Tensor, "post pre 3 3"]:
+        """Hebbian change of layer `index`, not yet scaled; the native kernels overwrite `u`."""
+        weight, inverse = self.layer(index).weight, INVERSE_TEMPERATURES[index]
+        if not self._fast:
+            return hebbian_change(seen, u, competition(u, inverse), weight)
+        signal = by_place(u)
+        decay = native.soft_winner_(signal, inverse)
+        return (
+            native.conv_correlate(by_place(seen), signal)[0] - decay[:, None, None, None] * weight
+        )
+
 
 def competition(u: Map, inverse_temperature: float) -> Map:
     """s_k y_k: the soft winner-take-all at every place, positive for the winner and negative for the rest."""
@@ -132,9 +144,8 @@ class SoftHebb(ImageNetwork):
         change, outputs = torch.zeros_like(weight), []
         for seen in encoder.normalise(index, x.permute(0, 3, 1, 2), learn=True).split(TOGETHER):
             u = encoder.sum_inputs(index, seen)
-            activity = competition(u, INVERSE_TEMPERATURES[index])
-            change += hebbian_change(seen, u, activity, weight)
             outputs.append(encoder.fire(index, u))
+            change += encoder.change(index, seen, u)
         apart = (weight.flatten(1).norm(dim=1) - 1).abs()
         rate = RATES[index] / PUBLISHED * apart.sqrt() / (change.abs().amax() + 1e-30)
         loss = apart.mean()

@@ -41,7 +41,7 @@ typedef struct {
 } lanes;
 
 /* e^x for -87 < x <= 0. */
-INLINE float exp_of(float x) {
+INLINE float exp_below_zero(float x) {
     const float k = (float)(int32_t)(x * 1.44269504f - 0.5f);
     const float f = (x - k * 0.693145752f) - k * 1.42860677e-6f;
     float p = 1.98756915e-4f;
@@ -79,7 +79,7 @@ static void invert(const float *n, const float *q, const uint32_t *word, float *
     float first[GROUP], odds_of[GROUP], uniform[GROUP], most[GROUP];
     INDEPENDENT for (int j = 0; j < GROUP; j++) {
         const float mean = n[j] * q[j];
-        first[j] = exp_of(n[j] * log_of_rest(q[j]));
+        first[j] = exp_below_zero(n[j] * log_of_rest(q[j]));
         odds_of[j] = q[j] / (1.0f - q[j]);
         uniform[j] = positive_of(word[j]);
         /* Rounding may leave a rest of u that no term is large enough for. */

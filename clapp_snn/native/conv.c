@@ -259,11 +259,12 @@ static float *carve(char **memory, long floats) {
 
 #define SPARE (64 * 8) /* rounding of the pieces */
 
+/* `linear`: without rectification. */
 int clapp_conv_forward(const float *x, const float *weight, const float *bias, float *y,
                        uint8_t *code, float *feature, long patches, int height, int width,
-                       int inputs, int outputs, int pool, int threads, const plan *how) {
+                       int inputs, int outputs, int pool, int threads, const plan *how, int linear) {
     work w = {.c = {.patches = patches, .height = height, .width = width, .inputs = inputs,
-                    .outputs = outputs, .pool = pool, .x = x, .weight = weight, .bias = bias,
+                    .outputs = outputs, .pool = pool, .linear = linear, .x = x, .weight = weight, .bias = bias,
                     .y = y, .code = code, .feature = feature}};
     prepare(&w.c);
     place(&w, how);

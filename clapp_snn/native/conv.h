@@ -18,13 +18,14 @@ typedef struct conv {
     /* what is asked */
     long patches;
     int height, width, inputs, outputs, pool;
+    int linear;            /* forward: without rectification */
     const float *x;        /* (patch, row, col, input) */
     const float *weight;   /* (output, input, 3, 3) */
     const float *bias;     /* (output) */
     const float *dfeature; /* (patch, output), or (patch, window row, window col, output) */
     float *y;              /* (patch, row, col, output), may be NULL */
-    uint8_t *code;         /* like y; may be NULL in the forward pass */
-    float *feature;        /* (patch, output) */
+    uint8_t *code;         /* like y; NULL: not wanted (forward), 1 everywhere (update) */
+    float *feature;        /* (patch, output), may be NULL */
     float *dweight, *dbias;
 
     /* what follows from it */

@@ -113,8 +113,8 @@ def _layer(x: Tensor, outputs: int, pool: bool) -> Shape:
     return shape
 
 
-def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None, window: int = 0) -> None:
-    """The kernel on its tensors, sizes, threads, plan and (the update only looks at it) window."""
+def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None, last: int) -> None:
+    """The kernel on its tensors, sizes, threads, plan and last argument."""
     function = getattr(library(), name)
     sizes = (shape.height, shape.width, shape.inputs, shape.outputs, int(shape.pool))
     with LOCK:
@@ -124,7 +124,7 @@ def _call(name: str, shape: Shape, plan: _Plan, *tensors: Tensor | None, window:
             *(ctypes.c_int(size) for size in sizes),
             ctypes.c_int(torch.get_num_threads()),
             ctypes.byref(plan),
-            *([ctypes.c_int(window)] if name == "clapp_conv_update" else []),
+            ctypes.c_int(last),
         )
     if failed:
         raise MemoryError("There is not enough memory for the working space of the native engine.")
@@ -169,7 +169,7 @@ def conv_forward(
         check("the code in into", codes, size, torch.uint8)
     check("the feature in into", feature, (shape.patches, shape.outputs), torch.float32)
     plan = _forward_plan(shape, torch.get_num_threads())
-    _call("clapp_conv_forward", shape, plan, x, weight, bias, y, codes, feature)
+    _call("clapp_conv_forward", shape, plan, x, weight, bias, y, codes, feature, last=0)
     return into
 
 
@@ -199,7 +199,46 @@ def conv_update(
     dweight = torch.empty(shape.outputs, shape.inputs, 3, 3)
     dbias = torch.empty(shape.outputs)
     plan = _update_plan(shape, torch.get_num_threads())
-    _call("clapp_conv_update", shape, plan, x, code, dfeature, dweight, dbias, window=window)
+    _call("clapp_conv_update", shape, plan, x, code, dfeature, dweight, dbias, last=window)
+    return dweight, dbias
+
+
+def conv_linear(
+    x: Float[Tensor, "patch row col input"],
+    weight: Float[Tensor, "output input 3 3"],
+    bias: Float[Tensor, " output"],
+) -> Float[Tensor, "patch row col output"]:
+    """Return `conv(x) + bias`, without rectification or pooling; otherwise as `conv_forward`.
+
+    Raises:
+        ValueError: if a tensor has the wrong type, shape or memory layout.
+        NativeUnavailable: if the engine cannot be compiled.
+    """
+    shape = _layer(x, weight.shape[0] if weight.ndim else 0, pool=False)
+    check("weight", weight, (shape.outputs, shape.inputs, 3, 3), torch.float32)
+    check("bias", bias, (shape.outputs,), torch.float32)
+    y = empty((shape.patches, *shape.output_map, shape.outputs))
+    plan = _forward_plan(shape, torch.get_num_threads())
+    _call("clapp_conv_forward", shape, plan, x, weight, bias, y, None, None, last=1)
+    return y
+
+
+def conv_correlate(
+    x: Float[Tensor, "patch row col input"], delta: Float[Tensor, "patch row col output"]
+) -> tuple[Float[Tensor, "output input 3 3"], Float[Tensor, " output"]]:
+    """Return (dweight, dbias): how a change of weights and bias changes `sum(delta * conv_linear(x))`.
+
+    Raises:
+        ValueError: if a tensor has the wrong type, shape or memory layout.
+        NativeUnavailable: if the engine cannot be compiled.
+    """
+    check("delta", delta, 4, torch.float32)
+    shape = _layer(x, delta.shape[-1], pool=False)
+    check("delta", delta, (shape.patches, *shape.output_map, shape.outputs), torch.float32)
+    dweight = torch.empty(shape.outputs, shape.inputs, 3, 3)
+    dbias = torch.empty(shape.outputs)
+    plan = _update_plan(shape, torch.get_num_threads())
+    _call("clapp_conv_update", shape, plan, x, None, delta, dweight, dbias, last=1)
     return dweight, dbias
 
 

@@ -13,6 +13,7 @@
 #include <immintrin.h>
 #endif
 
+#include "elementary.h"
 #include "vector.h"
 
 #define GROUP 32 /* neurons that are drawn together */
@@ -100,29 +101,6 @@ INLINE float uniform_of(uint32_t word) { return (float)(int32_t)(word >> 8) * 0x
 /* In (0, 1]: 31 bits, fine near 0. */
 INLINE float positive_of(uint32_t word) {
     return ((float)(int32_t)(word >> 1) + 0.5f) * 0x1p-31f;
-}
-
-/* Natural logarithm of a normal positive number: ours, a polynomial around 1 (error below 1.2e-7). */
-INLINE float log_of(float x) {
-    int32_t bits, mantissa;
-    memcpy(&bits, &x, 4);
-    int32_t exponent = (bits >> 23) - 127;
-    const int32_t above = (bits & 0x7fffff) > 0x3504f3; /* mantissa beyond sqrt 2 */
-    exponent += above;
-    mantissa = (bits & 0x7fffff) | (above ? 126 << 23 : 127 << 23);
-    float m;
-    memcpy(&m, &mantissa, 4);
-    const float f = m - 1.0f;
-    float p = -0.07673641294240952f;
-    p = p * f + 0.12722672522068024f;
-    p = p * f + -0.13127554953098297f;
-    p = p * f + 0.14204855263233185f;
-    p = p * f + -0.16626645624637604f;
-    p = p * f + 0.20001234114170074f;
-    p = p * f + -0.2500078082084656f;
-    p = p * f + 0.3333333134651184f;
-    p = p * f + -0.4999999701976776f;
-    return (float)exponent * 0.6931471824645996f + (f + f * f * p);
 }
 
 /* 32 independent standard normal numbers: the first 16 words give radii, the others angles. */

@@ -8,7 +8,8 @@ typedef struct {
     vf bias, sum; /* sum of the outputs for the feature */
     float *y;     /* outputs of this patch from the panel's first column on, or NULL */
     uint8_t *code;
-    int lanes;        /* valid lanes */
+    int lanes;     /* valid lanes */
+    vi linear;     /* all bits where nothing is rectified, else none */
     long row, col; /* distances in y and code */
 } sink;
 
@@ -16,21 +17,23 @@ typedef struct {
 INLINE sink sink_open(const conv *c, long patch, int column, const int lanes) {
     const long at = patch * c->out_height * c->out_width * c->outputs + column;
     return (sink){vload_part(c->bias + column, lanes), (vf){0}, c->y ? c->y + at : NULL,
-                  c->code ? c->code + at : NULL, lanes, (long)c->out_width * c->outputs, c->outputs};
+                  c->code ? c->code + at : NULL, lanes, (vi){0} - c->linear,
+                  (long)c->out_width * c->outputs, c->outputs};
 }
 
 INLINE void sink_close(const conv *c, const sink *s, long patch, int column) {
     const float scale = 1.0f / (float)(c->out_height * c->out_width);
+    if (!c->feature) return;
     vstore_part(c->feature + patch * c->outputs + column, s->sum * scale, s->lanes);
 }
 
 /* Not "value > 0 ? value : 0": a NaN has to come through. */
-INLINE vf relu(vf value) { return vkeep(~(value < 0.0f), value); }
+INLINE vf relu(vf value, vi linear) { return vkeep(~(value < 0.0f) | linear, value); }
 
 INLINE void sink_put(sink *s, int row, int col, vf value, vi code) {
     const long at = row * s->row + col * s->col;
     const vi active = value > 0.0f;
-    value = relu(value);
+    value = relu(value, s->linear);
     s->sum += value;
     if (s->y) vstore_part(s->y + at, value, s->lanes);
     if (s->code) bstore_part(s->code + at, code & active, s->lanes);
@@ -73,7 +76,7 @@ INLINE source source_open(const conv *c, long patch, int column, const int windo
     const long many = windows ? (long)c->window_rows * c->window_cols : 1;
     const int positions = windows ? c->window * c->window : c->out_height * c->out_width;
     source s = {.dfeature = c->dfeature + patch * many * c->outputs + column,
-                .code = c->code + patch * c->out_height * c->out_width * c->outputs + column,
+                .code = c->code ? c->code + patch * c->out_height * c->out_width * c->outputs + column : NULL,
                 .row_at = c->row_at, .col_at = c->col_at, .scale = 1.0f / (float)positions,
                 .lanes = lanes, .row = (long)c->out_width * c->outputs, .col = c->outputs};
     if (!windows) s.value = vload_part(s.dfeature, lanes) * s.scale;
@@ -96,7 +99,8 @@ INLINE void source_close(const source *s, float *dbias, int column, const int wi
 
 /* The code of a place; its delta is `value` where the code says so. */
 INLINE vi source_code(source *s, int row, int col, const int windows) {
-    const vi code = bload_part(s->code + row * s->row + col * s->col, s->lanes);
+    vi code = (vi){0} + 1;
+    if (s->code) code = bload_part(s->code + row * s->row + col * s->col, s->lanes);
     if (windows) {
         s->value = vload_part(s->dfeature + s->row_at[row] + s->col_at[col], s->lanes) * s->scale;
         s->line += vkeep(code != 0, s->value);

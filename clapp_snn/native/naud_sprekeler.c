@@ -13,25 +13,6 @@ enum {
     OU_MEAN_SOMA, OU_MEAN_APICAL, LONGEST
 };
 
-/* exp, ours: 2^n times a polynomial (relative error below 3e-7); 0 and infinity beyond +-87. */
-INLINE float exp_of(float x) {
-    const float clipped = x < -87.0f ? -87.0f : x > 87.0f ? 87.0f : x;
-    /* Adding 1.5 * 2^23 and taking it away rounds to the nearest whole number. */
-    const float n = clipped * 1.44269502162933349609375f + 12582912.0f - 12582912.0f;
-    const float f = (clipped - n * 0.693359375f) - n * -2.12194440e-4f;
-    float p = 1.0f / 720.0f;
-    p = p * f + 1.0f / 120.0f;
-    p = p * f + 1.0f / 24.0f;
-    p = p * f + 1.0f / 6.0f;
-    p = p * f + 0.5f;
-    p = p * f + 1.0f;
-    p = p * f + 1.0f;
-    const int32_t bits = ((int32_t)n + 127) << 23;
-    float scale;
-    memcpy(&scale, &bits, 4);
-    return p * scale;
-}
-
 INLINE float lower(float a, float b) { return a < b ? a : b; }
 INLINE float higher(float a, float b) { return a > b ? a : b; }
 

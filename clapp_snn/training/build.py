@@ -81,19 +81,19 @@ def build_network(
     network = image_network(method, config.width, 3 if config.color else 1, classes)
     network.reset_parameters(config.seed)
     if isinstance(network.encoder, CompetingEncoder):
-        return network.to(device), _require_torch(config)
+        _refuse_other_precision(config)
     network.encoder.engine, sentence = choose_engine(config, device, method.explicit)
     network.encoder.precision = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     return network.to(device), sentence
 
 
-def _require_torch(config: TrainConfig) -> str:
-    """What is said of encoders that only torch computes; raises ValueError when others are asked for."""
-    if config.engine not in ("auto", "torch") or config.precision != "float32":
+def _refuse_other_precision(config: TrainConfig) -> None:
+    """Raise ValueError for what encoders with competing neurons do not have."""
+    if config.engine == "compiled" or config.precision != "float32":
         raise ValueError(
-            f"Method {config.method!r} runs with engine='torch' (or 'auto') and precision='float32' only."
+            f"Method {config.method!r} runs with engine='native' or 'torch' (or 'auto') and "
+            "precision='float32' only."
         )
-    return "convolutions: torch"
 
 
 def require_rectified(config: TrainConfig, command: str) -> None:

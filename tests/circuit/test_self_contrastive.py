@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from clapp_snn import native
 from clapp_snn.circuit.network import AreaUpdate, SaccadeStream
 from clapp_snn.circuit.self_contrastive import (
     GOALS,
@@ -181,6 +182,16 @@ def test_images_become_louder_than_mixtures() -> None:
     p = u.detach() / 2
     mixed = F.relu(p + p.roll(1, 0)).square().mean()
     assert float(F.relu(2 * p).square().mean()) > 1.5 * float(mixed)
+
+
+@pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
+def test_native_kernels_give_the_updates_of_float64() -> None:
+    exact, fast = build(), build(dtype=torch.float32)
+    fast.encoder.engine = "native"
+    for a, b in zip(learn(exact), learn(fast), strict=True):
+        assert float(b.loss) == pytest.approx(float(a.loss), rel=1e-5)
+        for (_, wanted), (_, found) in zip(a.changes, b.changes, strict=True):
+            assert float((found - wanted).norm() / wanted.norm()) < 1e-4
 
 
 def test_bad_input_is_refused() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from clapp_snn import native
 from clapp_snn.circuit.network import AreaUpdate
 from clapp_snn.circuit.soft_hebb import (
     INVERSE_TEMPERATURES,
@@ -235,6 +236,20 @@ def test_a_layer_alone_sees_running_statistics_below() -> None:
     )
     found = network.learn_area(1, images(), streams, IMAGES).changes[0][1]
     assert float(torch.cosine_similarity(found.flatten(), change.flatten(), dim=0)) > 1 - 1e-12
+
+
+@pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
+def test_native_kernels_give_the_updates_of_float64() -> None:
+    exact, fast = build(), build(torch.float32)
+    fast.encoder.engine = "native"
+    for a, b in zip(learn(exact), learn(fast), strict=True):
+        ((_, wanted),), ((_, found),) = a.changes, b.changes
+        assert float((found - wanted).norm() / wanted.norm()) < 1e-4
+        assert float(b.loss) == pytest.approx(float(a.loss), rel=1e-5)
+    for a, b in zip(
+        *(n.encoder.features(images(torch.float32)) for n in (exact, fast)), strict=True
+    ):
+        torch.testing.assert_close(b, a.float(), rtol=1e-3, atol=1e-4)
 
 
 def test_what_has_no_meaning_is_refused() -> None:

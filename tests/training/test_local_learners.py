@@ -60,7 +60,7 @@ def test_critical_periods(tmp_path: Path, method: str) -> None:
 
 def test_engines_that_these_encoders_do_not_have_are_refused(tmp_path: Path) -> None:
     config = tiny.config(tmp_path, method="softhebb", engine="compiled")
-    with pytest.raises(ValueError, match="engine='torch'"):
+    with pytest.raises(ValueError, match="engine='native' or 'torch'"):
         build_network(config, torch.device("cpu"), 3)
     config = tiny.config(tmp_path, method="scff", precision="bfloat16")
     with pytest.raises(ValueError, match="precision='float32' only"):
