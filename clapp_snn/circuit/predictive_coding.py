@@ -52,15 +52,16 @@ class PredictiveCoding(TopLossNetwork):
         for _ in range(self.settle_steps):
             _, _, errors = self._errors(states, responses, images, group, draw)
             self._move(states, responses, errors)
-            responses = [
-                self.encoder.respond(index, state, learn=True)
-                for index, state in enumerate(states[:-1])
-            ]
+            # The input does not move, so the first response stays what it is.
+            for index in range(1, len(responses)):
+                responses[index] = self.encoder.respond(index, states[index], learn=True)
         signals, scale, errors = self._errors(states, responses, images, group, draw)
         for index, (x, response) in enumerate(zip(states[:-1], responses, strict=True)):
             layer = self.encoder.layer(index)
             assert response.code is not None
-            change = convolution.update_windows(x, response.code, errors[index], layer.pool)
+            change = convolution.update_windows(
+                x, response.code, errors[index], layer.pool, engine=self.encoder.engine
+            )
             weight, bias = (part / scale for part in change)
             named = convolution.ConvolutionUpdate(weight, bias)
             yield self.named(index, named, signals, draw[0])
@@ -94,13 +95,12 @@ class PredictiveCoding(TopLossNetwork):
         """One downhill step of all activities but the input."""
         count = len(responses)
         for index in range(count):
-            change = -errors[index]
             if index == count - 1:
-                change = change + errors[count]
+                change = errors[count] - errors[index]
             else:
                 layer, code = self.encoder.layer(index + 1), responses[index + 1].code
                 assert code is not None
-                change = change + convolution.send_back(
-                    errors[index + 1], code, layer.weight, layer.pool
-                )
-            states[index + 1] = states[index + 1] + self.settle_rate * change
+                change = convolution.send_back(
+                    errors[index + 1], code, layer.weight, layer.pool, engine=self.encoder.engine
+                ).sub_(errors[index])
+            states[index + 1] = states[index + 1].add(change, alpha=self.settle_rate)

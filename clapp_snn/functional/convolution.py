@@ -154,8 +154,12 @@ def send_back(
     code: UInt8[Tensor, "patch row col channel"],
     weight: Float[Tensor, "post pre 3 3"],
     pool: bool,
+    *,
+    engine: Engine = "torch",
 ) -> Float[Tensor, "patch inrow incol pre"]:
     """An error of the output, sent to the input through the transposed weights of the active positions."""
+    if engine == "native":
+        return native.conv_send_back(error, code, weight, pool)
     delta = _place(error, code, pool).permute(0, 3, 1, 2)
     return F.conv_transpose2d(delta, weight.to(error.dtype), padding=1).permute(0, 2, 3, 1)
 

@@ -6,7 +6,13 @@ Nothing falls back silently: without a compiler every function raises `NativeUna
 
 from clapp_snn.native.build import NativeUnavailable, available, why_unavailable
 from clapp_snn.native.competition import compete, soft_winner_
-from clapp_snn.native.conv import conv_correlate, conv_forward, conv_linear, conv_update
+from clapp_snn.native.conv import (
+    conv_correlate,
+    conv_forward,
+    conv_linear,
+    conv_send_back,
+    conv_update,
+)
 from clapp_snn.native.sparse import sparse_apply, sparse_apply_transposed, sparse_scores
 from clapp_snn.native.tensors import empty, release_working_memory, working_memory
 
@@ -17,6 +23,7 @@ __all__ = [
     "conv_correlate",
     "conv_forward",
     "conv_linear",
+    "conv_send_back",
     "conv_update",
     "empty",
     "release_working_memory",

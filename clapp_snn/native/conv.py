@@ -242,6 +242,36 @@ def conv_correlate(
     return dweight, dbias
 
 
+def conv_send_back(
+    error: Float[Tensor, "patch outrow outcol output"],
+    code: UInt8[Tensor, "patch outrow outcol output"],
+    weight: Float[Tensor, "output input 3 3"],
+    pool: bool,
+) -> Float[Tensor, "patch row col input"]:
+    """Return how a change of the input of `conv_forward` changes `sum(error * output)`.
+
+    Raises:
+        ValueError: if a tensor has the wrong type, shape or memory layout.
+        NativeUnavailable: if the engine cannot be compiled.
+    """
+    check("error", error, 4, torch.float32)
+    check("code", code, tuple(error.shape), torch.uint8)
+    check("weight", weight, 4, torch.float32)
+    patches, rows, cols, outputs = error.shape
+    if pool:
+        delta = empty((patches, 2 * rows, 2 * cols, outputs))
+        with LOCK:
+            library().clapp_place(
+                *(pointer(each) for each in (error, code, delta)),
+                ctypes.c_long(patches * rows),
+                *(ctypes.c_int(each) for each in (cols, outputs, torch.get_num_threads())),
+            )
+    else:
+        delta = error * code
+    back = weight.transpose(0, 1).flip(2, 3).contiguous()
+    return conv_linear(delta, back, torch.zeros(len(back)))
+
+
 def _window(dfeature: Tensor, shape: Shape) -> int:
     """Side of the windows that `dfeature` belongs to, 0 for whole maps."""
     if dfeature.ndim == 2:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clapp_snn import native
 from clapp_snn.circuit.backprop import contrast_loss
 from clapp_snn.circuit.feedback_alignment import FeedbackAlignment
 from clapp_snn.circuit.hierarchy import Hierarchy
@@ -71,7 +72,7 @@ def images() -> Tensor:
 
 
 def learn(network: Hierarchy | TopLossNetwork) -> list[AreaUpdate]:
-    return list(network.learn(images(), streams, 2))
+    return list(network.learn(images().to(network.encoder.precision), streams, 2))
 
 
 def layer(network: TopLossNetwork, index: int, x: Tensor) -> Tensor:
@@ -181,6 +182,15 @@ def test_a_weak_drive_makes_predictive_coding_back_propagation() -> None:
             gradient = wanted[labels[id(parameter)]]
             assert float(F.cosine_similarity(-change.flatten(), gradient.flatten(), 0)) > 0.999
             assert 0.97 < float(change.norm() / gradient.norm()) < 1.03
+
+
+@pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
+def test_native_kernels_settle_as_float64_does() -> None:
+    exact, fast = coding(7, 0.1, 1.0), coding(7, 0.1, 1.0).float()
+    fast.encoder.engine, fast.encoder.precision = "native", torch.float32
+    for a, b in zip(learn(exact), learn(fast), strict=True):
+        for (_, wanted), (_, found) in zip(a.changes, b.changes, strict=True):
+            assert float((found - wanted).norm() / wanted.norm()) < 1e-4
 
 
 @pytest.mark.parametrize("build", [alignment, lambda: coding(3, 0.1, 1.0)])

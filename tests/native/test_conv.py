@@ -129,6 +129,27 @@ def test_one_window_is_the_whole_map(patches, side, inputs, outputs, pool):
         assert difference(a, b) < 1e-6
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 5), st.integers(1, 9), st.integers(1, 9), st.integers(1, 20), st.integers(1, 40),
+    st.booleans(),
+)  # fmt: skip
+def test_what_is_sent_back_is_the_gradient_of_the_input(rows, cols, patches, inputs, outputs, pool):
+    side = 2 if pool else 1
+    x, weight, bias, _ = layer(patches, side * rows, side * cols, inputs, outputs)
+    code = native.conv_forward(x, weight, bias, pool)[1]
+    error = torch.randn(code.shape, generator=torch.Generator().manual_seed(1))
+    wide = x.double().permute(0, 3, 1, 2).requires_grad_()
+    a = F.conv2d(wide, weight.double(), bias.double(), padding=1)
+    winner = code.permute(0, 3, 1, 2).long()  # ties in float32 are none in float64
+    if pool:
+        corners = [a[:, :, row::2, col::2] for row in (0, 1) for col in (0, 1)]
+        a = torch.stack(corners).gather(0, (winner - 1).clamp_min(0)[None])[0]
+    (torch.where(winner > 0, a, 0.0) * error.permute(0, 3, 1, 2)).sum().backward()
+    found = native.conv_send_back(error, code, weight, pool)
+    assert difference(found.permute(0, 3, 1, 2), wide.grad) < 4e-6
+
+
 @pytest.mark.parametrize("divisor", [8, 4])
 @pytest.mark.parametrize(("side", "inputs", "outputs", "pool"), VGG6)
 def test_layers_of_vgg6_agree_with_autograd(side, inputs, outputs, pool, divisor):
