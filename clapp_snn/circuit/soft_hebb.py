@@ -80,13 +80,21 @@ class SoftHebbEncoder(CompetingEncoder):
         mean, variance = self.get_buffer(f"mean_{index}"), self.get_buffer(f"variance_{index}")
         return F.batch_norm(x, mean, variance, training=learn)
 
-    def change(self, index: int, seen: Map, u: Map) -> Float[Tensor, "post pre 3 3"]:
-        """Hebbian change of layer `index`, not yet scaled; the native kernels overwrite `u`."""
+    def change(
+        self, index: int, seen: Map, u: Map, bias: Map | None = None
+    ) -> Float[Tensor, "post pre 3 3"]:
+        """Hebbian change of layer `index`, not yet scaled; the native kernels may overwrite `u`.
+
+        `bias` is added to the summed input in the competition for plasticity, and nowhere else.
+        """
         weight, inverse = self.layer(index).weight, INVERSE_TEMPERATURES[index]
         if not self._fast:
-            return hebbian_change(seen, u, competition(u, inverse), weight)
-        signal = by_place(u)
+            rivals = u if bias is None else u + bias
+            return hebbian_change(seen, u, competition(rivals, inverse), weight)
+        signal = by_place(u if bias is None else u + bias)
         decay = native.soft_winner_(signal, inverse)
+        if bias is not None:
+            decay -= (signal * by_place(bias)).sum((0, 1, 2))
         return (
             native.conv_correlate(by_place(seen), signal)[0] - decay[:, None, None, None] * weight
         )
@@ -104,6 +112,15 @@ def hebbian_change(
     """Sum over images and places of activity_k (x - u_k w_k)."""
     decay = (activity * u).sum((0, 2, 3))
     return correlate(seen, activity) - decay[:, None, None, None] * weight
+
+
+def scaled(
+    index: int, weight: Float[Tensor, "post pre 3 3"], change: Float[Tensor, "post pre 3 3"]
+) -> tuple[Float[Tensor, "post pre 3 3"], Float[Tensor, ""]]:
+    """eta_k dw_k over `PUBLISHED`, scaled to the rate of the layer, and the mean distance of norms from 1."""
+    apart = (weight.flatten(1).norm(dim=1) - 1).abs()
+    rate = RATES[index] / PUBLISHED * apart.sqrt() / (change.abs().amax() + 1e-30)
+    return rate[:, None, None, None] * change, apart.mean()
 
 
 class SoftHebb(ImageNetwork):
@@ -146,11 +163,8 @@ class SoftHebb(ImageNetwork):
             u = encoder.sum_inputs(index, seen)
             outputs.append(encoder.fire(index, u))
             change += encoder.change(index, seen, u)
-        apart = (weight.flatten(1).norm(dim=1) - 1).abs()
-        rate = RATES[index] / PUBLISHED * apart.sqrt() / (change.abs().amax() + 1e-30)
-        loss = apart.mean()
-        changes = [(weight, rate[:, None, None, None] * change)]
-        update = AreaUpdate(index, changes, loss, torch.zeros_like(loss), [], None)
+        step, loss = scaled(index, weight, change)
+        update = AreaUpdate(index, [(weight, step)], loss, torch.zeros_like(loss), [], None)
         return update, torch.cat(outputs)
 
     def module_losses(
