@@ -10,6 +10,8 @@
 #include "gemm.h"
 #include "team.h"
 
+#define ROUNDING 2e-6f /* of the largest product behind a weight change */
+
 typedef struct {
     int block;    /* patches whose V is held at a time */
     int group;    /* patches whose M is held at a time, forward only; at most `block` */
@@ -179,6 +181,22 @@ static void products_of_update(const work *w, const float *v, const float *s, fl
     }
 }
 
+/* A bilinear scheme finds a weight change of 0 as a difference of products, and rounding leaves some 1e-7 of them.
+   Adam divides a change by its usual size, so what should stay still would walk at full speed: it is set to 0. */
+static void drop_rounding(const float *total, int count, float *kernel) {
+    vf most[NV] = {{0}};
+    for (int p = 0; p < count; p++)
+        for (int v = 0; v < NV; v++) {
+            const vf value = vload(total + p * NR + v * VL), size = vpick(value < 0.0f, -value, value);
+            most[v] = vpick(size > most[v], size, most[v]);
+        }
+    for (int t = 0; t < 9; t++)
+        for (int v = 0; v < NV; v++) {
+            const vf value = vload(kernel + t * NR + v * VL), size = vpick(value < 0.0f, -value, value);
+            vstore(kernel + t * NR + v * VL, vkeep(~(size < ROUNDING * most[v]), value));
+        }
+}
+
 /* Sums the threads' dU, transforms it back and stores dweight; likewise the bias. */
 static void finish_update(const work *w, long blocks, int thread, int threads) {
     const conv *c = &w->c;
@@ -197,6 +215,7 @@ static void finish_update(const work *w, long blocks, int thread, int threads) {
                 for (int k = 0; k < NR; k++) total[p * NR + k] += du[p * step + k];
         }
         c->scheme->gradients(total, NR, kernel);
+        if (c->scheme->taps == 1) drop_rounding(total, count, kernel);
         for (int j = 0; j < NR && panel * NR + j < c->outputs; j++) {
             float *to = c->dweight + ((panel * NR + j) * c->inputs + input) * 9;
             for (int t = 0; t < 9; t++) to[t] = kernel[t * NR + j];

@@ -322,3 +322,34 @@ def test_wrong_tensors_are_named():
     into = tuple(t.clone() for t in native.conv_forward(x, weight, bias, True))
     with pytest.raises(ValueError, match="the output in into has to have shape"):
         native.conv_forward(x[:2], weight, bias, True, into=into)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 40), st.sampled_from([2, 4, 8, 16]), st.integers(5, 20), st.integers(1, 40),
+    st.booleans(), st.integers(0, 999),
+)  # fmt: skip
+def test_what_gets_no_signal_stays_exactly_still(patches, side, inputs, outputs, pool, seed):
+    """Adam would turn a rounding error into a full step: silent synapses must have a change of 0."""
+    draws = torch.Generator().manual_seed(seed)
+    x, weight, bias, dfeature = layer(patches, side, side, inputs, outputs, seed)
+    x = x.relu() * (torch.rand(x.shape, generator=draws) < 0.05)
+    bias = bias - 2 * (torch.rand(outputs, generator=draws) < 0.7)
+    code = native.conv_forward(x, weight, bias, pool)[1]
+    found, _ = native.conv_update(x, code, dfeature)
+    delta = torch.zeros(patches, side, side, outputs, dtype=torch.float64)
+    if pool:
+        for place in range(4):
+            delta[:, place // 2 :: 2, place % 2 :: 2] = dfeature[:, None, None] * (
+                code == place + 1
+            )
+    else:
+        delta = (dfeature[:, None, None] * code).double()
+    exact = torch.nn.grad.conv2d_weight(
+        x.double().permute(0, 3, 1, 2), weight.shape, delta.permute(0, 3, 1, 2), padding=1
+    )
+    still = exact.abs() <= 1e-12 * exact.abs().max()
+    moved = found[still].count_nonzero()
+    assert int(moved) <= 0.002 * still.sum()
+    if float(exact.norm()):
+        assert float((found * code.shape[1] * code.shape[2] - exact).norm() / exact.norm()) < 1e-5
