@@ -10,7 +10,7 @@
 #include "gemm.h"
 #include "team.h"
 
-#define ROUNDING 2e-6f /* of the largest product behind a weight change */
+#define ROUNDING 1e-6f /* of the largest product behind a weight change */
 
 typedef struct {
     int block;    /* patches whose V is held at a time */

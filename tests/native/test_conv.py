@@ -195,7 +195,8 @@ def test_update_is_linear_in_dfeature(case, seed):
     )
     for whole, (a, b) in zip(mixed, parts, strict=True):
         scale = 2 * a.abs().max() + 3 * b.abs().max() + 1e-6
-        assert float((whole - (2 * a - 3 * b)).abs().max() / scale) < 1e-5
+        # Every update may lose 1e-6 of its largest product; products are up to some times the sum.
+        assert float((whole - (2 * a - 3 * b)).abs().max() / scale) < 4e-5
 
 
 @settings(max_examples=25, deadline=None)
