@@ -28,10 +28,10 @@ from benchmarks.study import run_cells, summary_table
 from clapp_snn.circuit.map_area import MapArea
 from clapp_snn.circuit.soft_hebb import PUBLISHED, SoftHebbEncoder, scaled
 from clapp_snn.commands.train import data_of
-from clapp_snn.encoders.competing import by_channel
 from clapp_snn.encoders.vgg import VGG6_WHOLE
 from clapp_snn.evaluation.interfaces import standard_views
 from clapp_snn.evaluation.run_probes import probe_encoder
+from clapp_snn.functional.competition import by_channel
 from clapp_snn.functional.convolution import window_means
 from clapp_snn.functional.map_score import (
     draw_map_saccades,

@@ -24,8 +24,9 @@ from torch.nn import functional as F
 
 from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.network import AreaUpdate, ModuleLoss, SaccadeStream
-from clapp_snn.encoders.competing import CompetingEncoder, Map, by_channel, by_place
+from clapp_snn.encoders.competing import CompetingEncoder
 from clapp_snn.encoders.vgg import Architecture
+from clapp_snn.functional.competition import Map, by_channel, by_place
 
 
 class Goals(NamedTuple):

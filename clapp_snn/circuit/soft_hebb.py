@@ -25,8 +25,9 @@ from torch.nn import functional as F
 from clapp_snn import native
 from clapp_snn.circuit.image_network import ImageNetwork
 from clapp_snn.circuit.network import AreaUpdate, ModuleLoss, SaccadeStream
-from clapp_snn.encoders.competing import CompetingEncoder, Map, by_place, correlate
+from clapp_snn.encoders.competing import CompetingEncoder
 from clapp_snn.encoders.vgg import Architecture
+from clapp_snn.functional.competition import Map, by_place, correlate
 
 RATES = (0.08, 0.005, 0.01, 0.01, 0.01, 0.01)
 INVERSE_TEMPERATURES = (1.0, 0.65, 0.45, 0.25, 0.25, 0.25)
@@ -88,7 +89,7 @@ class SoftHebbEncoder(CompetingEncoder):
         `bias` is added to the summed input in the competition for plasticity, and nowhere else.
         """
         weight, inverse = self.layer(index).weight, INVERSE_TEMPERATURES[index]
-        if not self._fast:
+        if self.active != "native":
             rivals = u if bias is None else u + bias
             return hebbian_change(seen, u, competition(rivals, inverse), weight)
         signal = by_place(u if bias is None else u + bias)
@@ -111,7 +112,7 @@ def hebbian_change(
 ) -> Float[Tensor, "post pre 3 3"]:
     """Sum over images and places of activity_k (x - u_k w_k)."""
     decay = (activity * u).sum((0, 2, 3))
-    return correlate(seen, activity) - decay[:, None, None, None] * weight
+    return correlate(seen, activity)[0] - decay[:, None, None, None] * weight
 
 
 def scaled(

@@ -12,14 +12,12 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
-from torch.nn.grad import conv2d_weight
 
-from clapp_snn import native
 from clapp_snn.encoders.encoder import Encoder
+from clapp_snn.functional import competition
+from clapp_snn.functional.competition import Map
 from clapp_snn.functional.convolution import Response
-
-Map = Float[Tensor, "image channel row col"]
+from clapp_snn.functional.engine import Engine
 
 
 class CompetingEncoder(Encoder):
@@ -48,30 +46,20 @@ class CompetingEncoder(Encoder):
         """Summed input of layer `index` for a normalised one."""
         layer = self.layer(index)
         weight, bias = layer.weight.to(seen.dtype), layer.bias.to(seen.dtype)
-        if self._fast:
-            return by_channel(
-                native.conv_linear(by_place(seen), self.gain * weight, self.gain * bias)
-            )
-        return self.gain * F.conv2d(seen, weight, bias, padding=1)
+        return competition.sum_inputs(
+            seen, self.gain * weight, self.gain * bias, engine=self.active
+        )
 
     def fire(self, index: int, u: Map) -> Float[Tensor, "image row col channel"]:
         """Output of layer `index` for a summed input."""
-        power, pool = self.powers[index], self.layer(index).pool
-        if self._fast:
-            exponent = 1.0 if power is None else power
-            return native.compete(by_place(u), exponent, triangle=power is not None, pool=pool)
-        z = F.relu(u if power is None else u - u.mean(1, keepdim=True))
-        if power not in (None, 1.0):
-            z = z.pow(power)
-        return (F.max_pool2d(z, 2) if pool else z).permute(0, 2, 3, 1)
+        pool = self.layer(index).pool
+        return competition.fire(u, self.powers[index], pool, engine=self.active)
 
     def correlate(
         self, seen: Map, signal: Map
     ) -> tuple[Float[Tensor, "post pre 3 3"], Float[Tensor, "post"]]:
         """Sums over images and places of signal_j x_i, for every weight of a layer, and of signal_j."""
-        if self._fast:
-            return native.conv_correlate(by_place(seen), by_place(signal))
-        return correlate(seen, signal), signal.sum((0, 2, 3))
+        return competition.correlate(seen, signal, engine=self.active)
 
     def respond(
         self, index: int, x: Float[Tensor, "image row col channel"], *, learn: bool
@@ -82,21 +70,6 @@ class CompetingEncoder(Encoder):
         return Response(output, None, output.mean((1, 2)))
 
     @property
-    def _fast(self) -> bool:
-        """Whether the native kernels compute; they record no graph."""
-        return self.engine == "native" and not torch.is_grad_enabled()
-
-
-def correlate(seen: Map, signal: Map) -> Float[Tensor, "post pre 3 3"]:
-    """Sum over images and places of signal_j x_i, for every weight of a 3 x 3 convolution."""
-    return conv2d_weight(seen, (signal.shape[1], seen.shape[1], 3, 3), signal, padding=1)
-
-
-def by_place(maps: Map) -> Float[Tensor, "image row col channel"]:
-    """The same numbers with channels last in memory, as the native kernels take them."""
-    return maps.permute(0, 2, 3, 1).contiguous()
-
-
-def by_channel(maps: Float[Tensor, "image row col channel"]) -> Map:
-    """A view with the channels first."""
-    return maps.permute(0, 3, 1, 2)
+    def active(self) -> Engine:
+        """The engine that computes now: the native kernels record no graph."""
+        return "torch" if torch.is_grad_enabled() else self.engine
