@@ -45,7 +45,7 @@ def fire(
 def correlate(
     seen: Map, signal: Map, *, engine: Engine = "torch"
 ) -> tuple[Float[Tensor, "post pre 3 3"], Float[Tensor, "post"]]:
-    """Sums over images and places of signal_j x_i, for all weights of a 3 x 3 convolution, and of signal_j."""
+    """Sums over images and places of signal_j x_i, for all weights of a convolution, and of signal_j."""
     if engine == "native":
         return native.conv_correlate(by_place(seen), by_place(signal))
     shape = (signal.shape[1], seen.shape[1], 3, 3)
