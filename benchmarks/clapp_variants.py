@@ -1,6 +1,6 @@
 """What else could an area do? Variants of CLAPP that stay local, beside the plain rule.
 
-    python -m benchmarks.clapp_variants --data path/to/Imagenette-96 --out runs/variants --seeds 1 2 3
+    python -m benchmarks.clapp_variants --data path/to/Imagenette-96 --seeds 1 2 3
 
 Same encoder, images, saccades and initial weights for one seed; read-outs of all layers after learning, with
 paired differences to the plain rule. Cells that are there are not measured again. Each variant is an `Area`
@@ -8,20 +8,17 @@ with another `compare`; what it needs beyond the plain rule is named in its docs
 negative, are in docs/results.md ("Can we do better?").
 """
 
-import argparse
 from collections import deque
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.conditions import read_out, study_conditions
 from benchmarks.short_run import SINGLE, learn
-from benchmarks.study import run_cells, summary_table
 from clapp_snn.circuit.area import Area
 from clapp_snn.circuit.hierarchy import Hierarchy
 from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.interfaces import standard_views
-from clapp_snn.evaluation.run_probes import probe_encoder
 from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.plasticity import AreaSignals, Cells
 from clapp_snn.functional.saccades import Draw
@@ -132,53 +129,24 @@ def replace_areas(network: Hierarchy, kind: type[Area]) -> None:
         network.areas[index] = new
 
 
-def measure(config: TrainConfig, steps: int, kind: type[Area]) -> dict[str, float]:
-    """Learn, then read out: accuracy in percent by probe and layer, and the last losses."""
+def measure(config: TrainConfig, variant: str, steps: int) -> dict[str, float]:
+    """Learn, then read out."""
     device = SINGLE.device
     dataset = data_of(config)
     network, _ = build_hierarchy(config, device, len(dataset.class_names))
-    replace_areas(network, kind)
+    replace_areas(network, VARIANTS[variant])
     learner = LocalLearner(network, config.learning_rate, config.samples_in_group, SINGLE)
     reports = learn(config, dataset.unlabeled, learner, steps)
     losses = deque(([float(area.loss) for area in step] for step in reports), LAST)
     network.requires_grad_(False)
-    views = standard_views()
-    scores = probe_encoder(network.encoder, dataset, ["fast", "few-shot"], 0, device, None, views)
-    last = torch.tensor(list(losses)).mean(0).tolist()
-    found = {f"loss {layer}": loss for layer, loss in enumerate(last, 1)}
-    for name, each in scores.items():
-        found |= {f"{name} {score.layer}": score.accuracy for score in each}
-    return found
+    return read_out(network.encoder, dataset, standard_views(), losses)
 
 
 def main() -> None:
-    """Measure what is missing, print a table for each probe."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="photographs", help="as for training")
-    parser.add_argument("--out", type=Path, default=Path("runs/variants"))
-    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--method", default="clapp")
-    parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--width", type=float, default=0.125)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    options = parser.parse_args()
-
-    def cell(variant: str, seed: int, _: Path) -> dict[str, float]:
-        config = TrainConfig(
-            method=options.method, data=options.data, width=options.width, batch=options.batch,
-            learning_rate=options.learning_rate, seed=seed,
-        )  # fmt: skip
-        return measure(config, options.steps, VARIANTS[variant])
-
-    free = ("out", "seeds", "variants")
-    settings = {k: v for k, v in vars(options).items() if k not in free}
-    cells = [(name, seed) for seed in options.seeds for name in options.variants]
-    rows = run_cells(options.out, cells, cell, settings, "benchmarks.clapp_variants")
-    for kind in ("fast", "few-shot", "loss"):
-        columns = [name for name in rows[0].values if name.startswith(kind)]
-        print(f"\n{summary_table(rows, columns, options.variants[0])}", flush=True)
+    """Measure what is missing, print a table for each read-out."""
+    study_conditions(
+        "clapp_variants", __doc__.splitlines()[0], VARIANTS, measure, ["clapp", "clapp-s"]
+    )
 
 
 if __name__ == "__main__":

@@ -9,28 +9,29 @@ output) more easily, and after a saccade less easily:
 
     y = softmax((u + strength b) / tau)      b = sum over pairs of gamma (W_pred c), scaled to the rms of u
 
-with W_pred, gamma and the two random views of every image as in CLAPP++ (windows of a map, saccade to the
-next image). All else is SoftHebb. A synapse needs its own activity, the lateral competition, the apical input
-of its neuron and the broadcast gamma. Conditions: "plain" is SoftHebb on the same views, "bias-S" has
-strength S, "shuffled-S" gives every view the bias of another image, which is as large and predicts nothing.
+with W_pred, gamma and the two random views of every image as in CLAPP++ (saccade to the next image). All else
+is SoftHebb. A synapse needs its own activity, the lateral competition, the apical input of its neuron and the
+broadcast gamma. Conditions, S the strength: "plain" is SoftHebb on the same views; "bias-S" predicts windows
+of a map; "deviations-S" predicts the mean over the map, in units of each neuron's own slow deviation;
+"shuffled-..." gives every view the bias of another image, which is as large and predicts nothing.
 """
 
-import argparse
-from pathlib import Path
+from collections import deque
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Adam
 
+from benchmarks.clapp_variants import SlowMoments
+from benchmarks.conditions import read_out, study_conditions
 from benchmarks.short_run import SINGLE
-from benchmarks.study import run_cells, summary_table
-from clapp_snn.circuit.map_area import MapArea
+from clapp_snn.circuit.map_hierarchy import MapHierarchy
 from clapp_snn.circuit.soft_hebb import PUBLISHED, SoftHebbEncoder, scaled
 from clapp_snn.commands.train import data_of
 from clapp_snn.encoders.vgg import VGG6_WHOLE
 from clapp_snn.evaluation.interfaces import standard_views
-from clapp_snn.evaluation.run_probes import probe_encoder
 from clapp_snn.functional.competition import by_channel
 from clapp_snn.functional.convolution import window_means
 from clapp_snn.functional.map_score import (
@@ -39,8 +40,7 @@ from clapp_snn.functional.map_score import (
     map_signals,
     ungroup_views,
 )
-from clapp_snn.methods.local_learners import WINDOWS
-from clapp_snn.randomness import generator
+from clapp_snn.methods import get_method
 from clapp_snn.training.batches import Plan
 from clapp_snn.training.build import choose_engine
 from clapp_snn.training.config import TrainConfig
@@ -49,8 +49,39 @@ from clapp_snn.training.view_pairs import ViewPairs
 TOGETHER = 2
 """Views whose plastic signals are held at once."""
 
-STRENGTHS = {"plain": 0.0, "bias-1": 1.0, "bias-3": 3.0, "bias-10": 10.0, "shuffled-3": 3.0}
-"""Of the bias in every condition."""
+LAST = 100
+"""Steps whose losses are averaged."""
+
+
+class Form(NamedTuple):
+    """How a prediction reaches the competition.
+
+    Attributes:
+        strength: of the bias, in units of the rms of the summed inputs of a layer.
+        shuffled: whether every view gets the bias of the following one.
+        deviations: whether what is predicted is the mean of a map in units of each neuron's deviation.
+    """
+
+    strength: float = 0.0
+    shuffled: bool = False
+    deviations: bool = False
+
+    @property
+    def method(self) -> str:
+        """The method whose maps are compared."""
+        return "clapp-pp-pooled" if self.deviations else "clapp-pp"
+
+
+FORMS = {
+    "plain": Form(),
+    "bias-1": Form(1.0),
+    "bias-3": Form(3.0),
+    "bias-10": Form(10.0),
+    "shuffled-3": Form(3.0, shuffled=True),
+    "shuffled-10": Form(10.0, shuffled=True),
+    "deviations-10": Form(10.0, deviations=True),
+    "shuffled-deviations-10": Form(10.0, shuffled=True, deviations=True),
+}
 
 
 class BiasedSoftHebb:
@@ -59,33 +90,17 @@ class BiasedSoftHebb:
     Args:
         width: of the encoder.
         seed: of all weights.
-        strength: of the bias, in units of the rms of the summed inputs of a layer.
-        shuffled: whether every view gets the bias of the following one.
+        form: of the bias.
         learning_rate: of the apical weights (Adam).
     """
 
-    def __init__(
-        self,
-        width: float,
-        seed: int,
-        strength: float,
-        *,
-        shuffled: bool,
-        learning_rate: float = 1e-3,
-    ) -> None:
-        self.encoder = SoftHebbEncoder(VGG6_WHOLE, width)
-        self.encoder.reset_parameters(generator(seed, "init", "encoder"))
+    def __init__(self, width: float, seed: int, form: Form, learning_rate: float = 1e-3) -> None:
+        self.encoder, self.form = SoftHebbEncoder(VGG6_WHOLE, width), form
+        self.network = MapHierarchy(self.encoder, get_method(form.method))
+        self.network.reset_parameters(seed)
         self.encoder.requires_grad_(False)
-        self.strength, self.shuffled = strength, shuffled
-        side, self.areas = VGG6_WHOLE.patch, []
-        for index, window in enumerate(WINDOWS.windows):
-            assert window is not None
-            side = side // 2 if self.encoder.layer(index).pool else side
-            size = (side // window) ** 2 * self.encoder.channels[index]
-            self.areas.append(MapArea(size, size, "same"))
-            self.areas[-1].reset_parameters(generator(seed, "init", "area", index))
-        matrices = [matrix for area in self.areas for matrix in area.matrices()]
-        self.optimizer = Adam(matrices, lr=learning_rate)
+        self.moments = [SlowMoments() for _ in self.network.areas]
+        self.optimizer = Adam(self.network.areas.parameters(), lr=learning_rate)
 
     @torch.no_grad()
     def step(self, views: Float[Tensor, "view channel row col"], group: int) -> list[list[float]]:
@@ -94,7 +109,7 @@ class BiasedSoftHebb:
         Returns the hinge loss, the share of open gates and the mean distance of norms from 1, of every layer.
         """
         x, reports = self.encoder.patches(views), []
-        for index in range(len(self.areas)):
+        for index in range(len(self.network.areas)):
             x, report = self._layer(index, x, group)
             reports.append(report)
         self.optimizer.step()
@@ -112,7 +127,7 @@ class BiasedSoftHebb:
         change = torch.zeros_like(weight)
         for part, u, pull in zip(seen, inputs, (rms * bias).split(TOGETHER), strict=True):
             whole = None
-            if self.strength:
+            if self.form.strength:
                 whole = pull.repeat_interleave(u.shape[2] // pull.shape[1], 1)
                 whole = by_channel(whole.repeat_interleave(u.shape[3] // pull.shape[2], 2))
             change += encoder.change(index, part, u, whole)
@@ -124,86 +139,54 @@ class BiasedSoftHebb:
         self, index: int, output: Tensor, group: int
     ) -> tuple[Float[Tensor, "view winrow wincol channel"], float, float]:
         """The bias of every neuron and window, of rms `strength` where all gates are open; W_pred learns."""
-        windows = window_means(output, WINDOWS.windows[index])
+        windows = window_means(output, self.network.objective.windows[index])
+        if self.form.deviations:
+            mean, variance = self.moments[index].update(windows)
+            windows = (windows - mean) / variance.clamp(min=1e-12).sqrt()
         flat = group_views(windows, group)
         # A gain of the whole area keeps scores of order one while the weights shrink from norm 25 to 1.
         size = flat.shape[-1]
         flat = flat * (size**0.25 / flat.norm(dim=-1).mean().clamp(min=1e-12))
-        (matrix,) = self.areas[index].matrices()
-        landing = draw_map_saccades(WINDOWS, [torch.Generator()] * len(flat), group)
+        (matrix,) = self.network.area(index).matrices()
+        # Saccades go to the next image, so that nothing is drawn.
+        streams = [torch.Generator()] * len(flat)
+        landing = draw_map_saccades(self.network.objective, streams, group)
         signals = map_signals(flat, flat, matrix, landing)
         matrix.grad = -signals.W
-        apical = flat @ matrix.transpose(0, 1)
-        felt = signals.target * (self.strength / apical.square().mean().sqrt().clamp(min=1e-12))
-        if self.shuffled:
+        rms = (flat @ matrix.transpose(0, 1)).square().mean().sqrt().clamp(min=1e-12)
+        felt = signals.target * (self.form.strength / rms)
+        if self.form.shuffled:
             felt = felt.roll(1, 1)
         return ungroup_views(felt, windows.shape), float(signals.loss), float(signals.gate)
 
 
-def measure(config: TrainConfig, condition: str, steps: int, every: int) -> dict[str, float]:
-    """Learn, then read out: accuracy in percent by probe and layer; prints losses on the way."""
+def measure(config: TrainConfig, condition: str, steps: int) -> dict[str, float]:
+    """Learn, then read out; prints losses on the way."""
     dataset = data_of(config)
-    learner = BiasedSoftHebb(
-        config.width, config.seed, STRENGTHS[condition], shuffled=condition.startswith("shuffled"),
-        learning_rate=config.learning_rate,
-    )  # fmt: skip
+    learner = BiasedSoftHebb(config.width, config.seed, FORMS[condition], config.learning_rate)
     learner.encoder.engine, _ = choose_engine(config, SINGLE.device, explicit=True)
     group = config.samples_in_group
     plan = Plan(len(dataset.unlabeled), config.batch, group, 0, 1, config.seed)
     batches = ViewPairs(dataset.unlabeled, plan, VGG6_WHOLE.image, True, SINGLE.device)
-    reports: list[list[list[float]]] = []
+    reports: deque[list[list[float]]] = deque(maxlen=LAST)
     for step, views, _ in batches.between(0, steps):
         reports.append(learner.step(views, group))
-        if (step + 1) % every == 0:
-            means = torch.tensor(reports[-every:]).mean(0).T.tolist()
+        if (step + 1) % LAST == 0:
+            means = torch.tensor(list(reports)).mean(0).T.tolist()
             lines = (
                 f"{name} " + " ".join(f"{value:.3g}" for value in row)
                 for name, row in zip(("loss", "gate", "norms"), means, strict=True)
             )
             print(f"{condition} s{config.seed} step {step + 1}: " + "; ".join(lines), flush=True)
-    scores = probe_encoder(
-        learner.encoder,
-        dataset,
-        ["fast", "few-shot"],
-        0,
-        SINGLE.device,
-        None,
-        standard_views(VGG6_WHOLE.image),
-    )
-    last = torch.tensor(reports[-every:]).mean(0).tolist()
-    found = {f"loss {layer}": row[0] for layer, row in enumerate(last, 1)}
-    for name, each in scores.items():
-        found |= {f"{name} {score.layer}": score.accuracy for score in each}
-    return found
+    losses = ([loss for loss, _, _ in report] for report in reports)
+    return read_out(learner.encoder, dataset, standard_views(VGG6_WHOLE.image), losses)
 
 
 def main() -> None:
-    """Measure what is missing, print a table for each probe."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="photographs", help="as for training")
-    parser.add_argument("--out", type=Path, default=Path("runs/competition"))
-    parser.add_argument("--conditions", nargs="+", choices=list(STRENGTHS), default=list(STRENGTHS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--width", type=float, default=0.125)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of the apical weights")
-    options = parser.parse_args()
-
-    def cell(condition: str, seed: int, _: Path) -> dict[str, float]:
-        config = TrainConfig(
-            method="clapp-pp", data=options.data, width=options.width, batch=options.batch,
-            learning_rate=options.learning_rate, seed=seed,
-        )  # fmt: skip
-        return measure(config, condition, options.steps, min(100, options.steps))
-
-    free = ("out", "seeds", "conditions")
-    settings = {k: v for k, v in vars(options).items() if k not in free}
-    cells = [(name, seed) for seed in options.seeds for name in options.conditions]
-    rows = run_cells(options.out, cells, cell, settings, "benchmarks.predictive_competition")
-    for kind in ("fast", "few-shot", "loss"):
-        columns = [name for name in rows[0].values if name.startswith(kind)]
-        print(f"\n{summary_table(rows, columns, options.conditions[0])}", flush=True)
+    """Measure what is missing, print a table for each read-out."""
+    study_conditions(
+        "predictive_competition", __doc__.splitlines()[0], FORMS, measure, ["clapp-pp"]
+    )
 
 
 if __name__ == "__main__":

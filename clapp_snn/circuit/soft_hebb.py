@@ -91,7 +91,7 @@ class SoftHebbEncoder(CompetingEncoder):
         weight, inverse = self.layer(index).weight, INVERSE_TEMPERATURES[index]
         if self.active != "native":
             rivals = u if bias is None else u + bias
-            return hebbian_change(seen, u, competition(rivals, inverse), weight)
+            return hebbian_change(seen, u, soft_winner(rivals, inverse), weight)
         signal = by_place(u if bias is None else u + bias)
         decay = native.soft_winner_(signal, inverse)
         if bias is not None:
@@ -101,7 +101,7 @@ class SoftHebbEncoder(CompetingEncoder):
         )
 
 
-def competition(u: Map, inverse_temperature: float) -> Map:
+def soft_winner(u: Map, inverse_temperature: float) -> Map:
     """s_k y_k: the soft winner-take-all at every place, positive for the winner and negative for the rest."""
     y = (inverse_temperature * u).softmax(1)
     return torch.where(y == y.amax(1, keepdim=True), y, -y)

@@ -101,7 +101,7 @@ def test_the_study_compares_variants_with_the_plain_rule(
         "--width",
         "0.03125",
     ]
-    chosen = ["--variants", "plain", "long-context"]
+    chosen = ["--conditions", "plain", "long-context"]
     monkeypatch.setattr(sys, "argv", ["clapp_variants", *command, *chosen])
     clapp_variants.main()
     printed = capsys.readouterr().out

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import predictive_competition
-from benchmarks.predictive_competition import BiasedSoftHebb
+from benchmarks.predictive_competition import BiasedSoftHebb, Form
 from clapp_snn import native
 from clapp_snn.circuit.soft_hebb import INVERSE_TEMPERATURES, SoftHebb, SoftHebbEncoder
 from clapp_snn.encoders.vgg import VGG6_WHOLE, Architecture, ConvLayer
@@ -25,7 +25,7 @@ def views():
 
 
 def test_without_strength_it_is_softhebb():
-    own = BiasedSoftHebb(WIDTH, 3, 0.0, shuffled=False)
+    own = BiasedSoftHebb(WIDTH, 3, Form())
     plain = SoftHebb(SoftHebbEncoder(VGG6_WHOLE, WIDTH), get_method("softhebb"))
     plain.reset_parameters(3)
     learner = make_learner(plain, 2e-4, VIEWS, tiny.SINGLE)
@@ -70,9 +70,10 @@ def test_a_bias_enters_the_competition_and_nothing_else(engine):
     assert float((found - wanted).norm() / wanted.norm()) < 1e-5
 
 
-def test_bias_changes_plasticity_and_never_the_output():
-    plain, biased = (BiasedSoftHebb(WIDTH, 3, s, shuffled=False) for s in (0.0, 3.0))
-    shuffled = BiasedSoftHebb(WIDTH, 3, 3.0, shuffled=True)
+@pytest.mark.parametrize("deviations", [False, True])
+def test_bias_changes_plasticity_and_never_the_output(deviations):
+    forms = Form(), Form(3.0, deviations=deviations), Form(3.0, True, deviations)
+    plain, biased, shuffled = (BiasedSoftHebb(WIDTH, 3, form) for form in forms)
     x = plain.encoder.patches(views())
     with torch.no_grad():
         outputs = [each._layer(0, x, VIEWS // 2)[0] for each in (plain, biased, shuffled)]

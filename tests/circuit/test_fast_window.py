@@ -31,6 +31,7 @@ from tests.circuit.fast_stacks import (
     stack,
     two_windows,
 )
+from tests.threads import threads
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
 
@@ -125,12 +126,8 @@ def test_batch_threads_and_blocks_change_nothing() -> None:
     x = glance(hierarchy, True)
     whole = by_intervals(hierarchy, x, [5, 0, 9])
     alone = by_intervals(hierarchy, x[:, 2:], [9])
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
+    with threads(3):
         again = by_intervals(hierarchy, x, [5, 0, 9], 11)
-    finally:
-        torch.set_num_threads(before)
     for every, one, other in zip(whole, alone, again, strict=True):
         assert torch.equal(every[2:], one)
         assert torch.equal(every, other)

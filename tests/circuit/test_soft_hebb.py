@@ -19,8 +19,8 @@ from clapp_snn.circuit.soft_hebb import (
     RATES,
     SoftHebb,
     SoftHebbEncoder,
-    competition,
     hebbian_change,
+    soft_winner,
 )
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import Architecture, ConvLayer
@@ -112,7 +112,7 @@ def test_a_single_neuron_converges_to_the_direction_of_the_mean() -> None:
     total = torch.nn.functional.unfold(x, 3, padding=1).sum((0, 2))
     for _ in range(100):
         u = torch.nn.functional.conv2d(x, weight, padding=1)
-        activity = competition(u, 3.0)
+        activity = soft_winner(u, 3.0)
         assert torch.equal(activity, torch.ones_like(u))
         weight = weight + 0.2 / total.norm() * hebbian_change(x, u, activity, weight)
     torch.testing.assert_close(weight.flatten(), total / total.norm())
@@ -139,7 +139,7 @@ def test_on_the_sphere_the_hebbian_part_is_the_slope_of_the_free_energy() -> Non
 @given(st.integers(0, 999), st.integers(1, 6), st.floats(0.1, 20))
 def test_the_winner_gains_what_its_rivals_do_not(seed: int, neurons: int, inverse: float) -> None:
     u = torch.randn(2, neurons, 3, 3, generator=generator(seed)).double()
-    activity = competition(u, inverse)
+    activity = soft_winner(u, inverse)
     torch.testing.assert_close(activity.abs().sum(1), torch.ones(2, 3, 3).double())
     winners = activity > 0
     assert bool((winners.sum(1) == 1).all())

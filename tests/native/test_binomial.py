@@ -7,6 +7,7 @@ from torch import Tensor
 
 from clapp_snn.native.binomial import Lottery, binomial_counts
 from clapp_snn.native.neurons import Counter
+from tests.threads import threads
 
 SAMPLES, UNITS = 300, 100
 
@@ -73,12 +74,8 @@ def test_numbers_depend_on_sample_step_and_unit_alone() -> None:
     quiet = value.clone()
     quiet[:, ::2] = 0
     assert torch.equal(draw(quiet, Lottery(900, paths=2), step=3)[:, 1::2], whole[:, 1::2])
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
+    with threads(2):
         assert torch.equal(draw(value, Lottery(900, paths=2), step=3), whole)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:

@@ -9,6 +9,7 @@ from torch.nn.grad import conv2d_weight
 
 from clapp_snn import native
 from clapp_snn.randomness import generator
+from tests.threads import threads
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
 
@@ -111,29 +112,18 @@ def test_convolutions_without_rectification_equal_float64(sizes, inputs):
     assert difference(dbias, delta.double().sum((0, 1, 2))) < 4e-6
 
 
-@pytest.fixture
-def keep_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("keep_threads")
 def test_threads_share_the_places():
     u = maps(3, 10, 14, 37)
 
-    def both(threads):
-        torch.set_num_threads(threads)
+    def both(count):
         signal = u.clone()
-        return (
-            native.compete(u, 1.4, triangle=True, pool=True),
-            signal,
-            native.soft_winner_(signal, 0.5),
-        )
+        with threads(count):
+            fired = native.compete(u, 1.4, triangle=True, pool=True)
+            return fired, signal, native.soft_winner_(signal, 0.5)
 
     single = both(1)
-    for threads in (2, 3, 500):
-        first, again = both(threads), both(threads)
+    for count in (2, 3, 500):
+        first, again = both(count), both(count)
         for one, a, b in zip(single, first, again, strict=True):
             assert torch.equal(a, b)
             assert difference(one, a) < 1e-6

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clapp_snn import native
+from tests.threads import threads
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
 
@@ -215,29 +216,20 @@ def test_permuting_patches_permutes_results(case, seed):
         assert float((a - b).abs().max()) < 1e-5 * (1 + float(a.abs().max()))
 
 
-@pytest.fixture
-def keep_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("keep_threads")
 @pytest.mark.parametrize("side", [16, 4, 2])
 @pytest.mark.parametrize("inputs", [1, 24, 160])
 def test_any_number_of_threads_gives_the_result_reproducibly(side, inputs):
     x, weight, bias, dfeature = layer(37, side, side, inputs, 176)
-    torch.set_num_threads(1)
-    single = native.conv_forward(x, weight, bias, True)
-    update = native.conv_update(x, single[1], dfeature)
-    for threads in (2, 3, 5):
-        torch.set_num_threads(threads)
-        output, code, feature = native.conv_forward(x, weight, bias, True)
-        assert torch.equal(output, single[0])
-        assert torch.equal(code, single[1])
-        assert torch.equal(feature, single[2])
-        first = native.conv_update(x, code, dfeature)
-        again = native.conv_update(x, code, dfeature)
+
+    def run(count):
+        with threads(count):
+            response = native.conv_forward(x, weight, bias, True)
+            return response, native.conv_update(x, response[1], dfeature)
+
+    single, update = run(1)
+    for count in (2, 3, 5):
+        (response, first), (_, again) = run(count), run(count)
+        assert all(torch.equal(a, b) for a, b in zip(single, response, strict=True))
         for a, b, c in zip(update, first, again, strict=True):
             assert torch.equal(b, c)
             assert difference(a, b) < 1e-6

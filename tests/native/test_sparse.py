@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clapp_snn import native
+from tests.threads import threads
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
 
@@ -51,24 +52,21 @@ def test_apply_and_its_transpose_are_adjoint():
     assert abs(left - right) < 1e-5 * values.norm() * other.norm()
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_results_do_not_depend_on_threads(threads):
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_results_do_not_depend_on_threads(count):
     index, coef, values, context = case(2, 77, 5, 40)
-    before = torch.get_num_threads()
-    results = []
-    try:
-        for count in (before, threads):
-            torch.set_num_threads(count)
-            results.append(
-                (
-                    native.sparse_apply(index, coef, values),
-                    native.sparse_apply_transposed(index, coef, values),
-                    native.sparse_scores(index, context, values),
-                )
-            )
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+    def results():
+        return (
+            native.sparse_apply(index, coef, values),
+            native.sparse_apply_transposed(index, coef, values),
+            native.sparse_scores(index, context, values),
+        )
+
+    alone = results()
+    with threads(count):
+        together = results()
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 def test_groups_may_share_rows():

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from clapp_snn import native
 from clapp_snn.native.spikes import by_input, spike_drive
+from tests.threads import threads
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
 
@@ -54,12 +55,9 @@ def test_convolution(share: float, size: tuple[int, int]) -> None:
 def test_threads_change_nothing_and_what_is_not_finite_arrives() -> None:
     x, weight, bias = sparse((9, 20), 0.2), sparse((6, 20), 1.0, 1), torch.zeros(6)
     x[2, 3] = torch.nan
-    before, alone = torch.get_num_threads(), drive(x, weight, bias)
-    try:
-        torch.set_num_threads(3)
+    alone = drive(x, weight, bias)
+    with threads(3):
         together = drive(x, weight, bias)
-    finally:
-        torch.set_num_threads(before)
     assert torch.equal(alone.nan_to_num(99), together.nan_to_num(99))
     assert bool(alone[2].isnan().all())
     assert int(alone.isnan().sum()) == 6

@@ -27,6 +27,7 @@ from clapp_snn.neurons.rate import Rate
 from clapp_snn.neurons.strict_burst import StrictBurst, StrictBurstParameters
 from clapp_snn.neurons.surrogate import fast_sigmoid
 from clapp_snn.neurons.two_compartment_lif import TwoCompartmentLIF
+from tests.threads import threads
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
 
@@ -90,12 +91,8 @@ def test_given_counters_the_layer_says_the_same(name):
 def test_neither_batch_nor_threads_nor_neighbours_change_anything(name):
     layer, inputs = FastLayer(NEURONS[name]), drives(name, (60, 3, 1100))
     whole, state = layer(inputs, source=CounterStreams(1, samples=[5, 0, 9]))
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
+    with threads(3):
         again, _ = layer(inputs, source=CounterStreams(1, samples=[5, 0, 9]))
-    finally:
-        torch.set_num_threads(before)
     part = Inputs(*(each[:, 2:, :40] for each in inputs))
     alone, alone_state = layer(part, source=CounterStreams(1, samples=[9]))
     for all_, threaded, one in zip(whole, again, alone, strict=True):
