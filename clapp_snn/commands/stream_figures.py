@@ -33,7 +33,7 @@ from clapp_snn.training.stream_objects import StreamObjects, open_objects
 
 FOLDER, INDEX = "figures", "index.json"
 SAMPLES, WINDOWS = 32, 20
-EDGES = np.linspace(-6, 6, 61)
+EDGES = np.linspace(-30, 30, 301)
 READOUTS = {"linear": "linear read-out", "five_shot": "5-shot probe", "local": "local read-out"}
 
 

@@ -18,7 +18,8 @@ def burst_scores(
     """One panel a condition: histograms of u_hat (filled) and of the true score u (outlines), if given.
 
     A fixation teaches left of its margin u = +1, a saccade right of u = -1: two bars above the histograms
-    show these ranges. Each histogram is scaled to its own highest bin. The title tells `gate` of its panel.
+    show these ranges. Each histogram is scaled to its own highest visible bin. The title tells `gate` of its
+    panel.
 
     Args:
         read: scores from bursts, one panel a condition (such as the length of the window).

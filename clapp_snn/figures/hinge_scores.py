@@ -26,7 +26,7 @@ def hinge_scores(panels: Sequence[ScorePanel], columns: int = 3, title: str = ""
     """Histograms (filled) and the two branches of the hinge (lines), margins at u = +1 and u = -1.
 
     A fixation teaches only where u < 1, a saccade only where u > -1. Each histogram is scaled to its own
-    highest bin; the hinge has its own axis at the right.
+    highest visible bin; the hinge has its own axis at the right.
     """
     with style.house_style():
         columns = min(columns, len(panels))
@@ -66,11 +66,13 @@ def draw_scores(
     names: tuple[str, str] = ("fixations, measured", "saccades, measured"),
     filled: bool = True,
 ) -> None:
-    """Draw both histograms on existing axes, each scaled to its own highest bin; filled or as outlines."""
+    """Draw both histograms on existing axes, filled or outlined, each scaled to its highest visible bin."""
+    middle = (panel.edges[:-1] + panel.edges[1:]) / 2
+    visible = (limits[0] < middle) & (middle < limits[1])
     for counts, colour, name in zip(
         (panel.fixation, panel.saccade), (style.FIXATION, style.SACCADE), names, strict=True
     ):
-        peak = counts.max() if counts.size and counts.max() > 0 else 1.0
+        peak = counts[visible].max(initial=0) or 1.0
         axes.stairs(
             counts / peak, panel.edges, fill=filled, color=colour, label=name, linewidth=1.4,
             alpha=0.35 if filled else 1.0,
@@ -109,7 +111,7 @@ def _panel(axes: Axes, panel: ScorePanel, limits: tuple[float, float], right: bo
     )
 
 
-def visible_range(panels: Sequence[ScorePanel], hidden: float = 0.002) -> tuple[float, float]:
+def visible_range(panels: Sequence[ScorePanel], hidden: float = 0.01) -> tuple[float, float]:
     """A common range of u that leaves out at most the share `hidden` of the scores at either side.
 
     At least from -2.5 to 2.5.

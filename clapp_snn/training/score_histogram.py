@@ -12,7 +12,7 @@ from clapp_snn.files import atomic_path
 from clapp_snn.training.learner import AreaReport
 
 FILE = "scores.npz"
-EDGES = torch.linspace(-6, 6, 121, dtype=torch.float64)
+EDGES = torch.linspace(-30, 30, 601, dtype=torch.float64)
 
 
 class ScoreHistogram:
@@ -38,10 +38,17 @@ class ScoreHistogram:
                 self.saccade[module] += _count(saccade)
 
     def load(self, run: Path) -> None:
-        """Go on from the counts of run/scores.npz, if it is there."""
+        """Go on from the counts of run/scores.npz, if it is there.
+
+        Raises ValueError where its bins are not those of this version.
+        """
         if not (run / FILE).exists():
             return
         with np.load(run / FILE, allow_pickle=False) as stored:
+            if not np.array_equal(stored["edges"], EDGES.numpy()):
+                raise ValueError(
+                    f"{run / FILE} counts scores in bins of another version; delete it to count from here."
+                )
             for module in range(len(self.fixation)):
                 self.fixation[module] = torch.from_numpy(stored[f"fixation_{module + 1}"])
                 self.saccade[module] = torch.from_numpy(stored[f"saccade_{module + 1}"])

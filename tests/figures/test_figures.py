@@ -133,6 +133,21 @@ def test_hinge_range_keeps_the_margins_and_nearly_all_scores() -> None:
     assert high >= edges[111] - 1e-9
 
 
+def test_scores_out_of_sight_do_not_set_the_scale() -> None:
+    edges = np.linspace(-30, 30, 601)
+    counts = np.zeros(600)
+    counts[290:310], counts[0] = 100.0, 19.0
+    saccade = counts.copy()
+    saccade[0] = 1900.0
+    few = hinge_scores([ScorePanel("few far away", edges, counts, counts)]).axes[0]
+    assert few.get_xlim()[0] > -3
+    many = hinge_scores([ScorePanel("many far away", edges, counts, saccade)]).axes[0]
+    assert many.get_xlim()[0] == -30
+    for axes in (few, many):
+        heights = np.asarray(axes.patches[0].get_data().values)
+        assert heights[295] == 1
+
+
 def panel(silent: bool = False) -> PatchPanel:
     images = np.stack([np.stack([picture(1), picture(2)])] * 2)
     return PatchPanel(

@@ -46,6 +46,18 @@ def test_an_empty_histogram_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_counts_of_other_bins_are_refused(tmp_path: Path) -> None:
+    counted = np.ones(120)
+    np.savez(
+        tmp_path / "scores.npz",
+        edges=np.linspace(-6, 6, 121),
+        fixation_1=counted,
+        saccade_1=counted,
+    )
+    with pytest.raises(ValueError, match="bins of another version"):
+        ScoreHistogram(1, 7).load(tmp_path)
+
+
 def test_an_unbounded_loss_may_fall_but_not_rise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
