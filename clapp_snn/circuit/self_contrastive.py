@@ -9,9 +9,10 @@ G = mean over neurons of rho(.)^2 at a place,
     loss = mean softplus(theta_pos - G_pos) + mean softplus(G_neg - theta_neg) + lambda mean |G_pos|
 
 with |.| the 2-norm over the places of an image. Its slope with respect to p gives the update. What a layer
-passes on is its response to the image laid over itself; the next layer makes its own pairs. Thresholds and
-lambda are those of the published code (repository neurophysics-cnrsthales/contrastive-forward-forward) for
-three layers on STL-10; layers 4 to 6 take those of the third.
+passes on is its response to the image laid over itself; the next layer makes its own pairs. Thresholds,
+lambda and outputs are those of the published code (repository neurophysics-cnrsthales/
+contrastive-forward-forward, config.json, "STL") for four layers on STL-10; layers 5 and 6 take those of the
+fourth.
 """
 
 from collections.abc import Iterator
@@ -37,19 +38,26 @@ class Goals(NamedTuple):
     penalty: float
 
 
-GOALS = (Goals(0, 1, 0.0012), Goals(5, 9, 0.0007), *(Goals(6, 10, 0.0005),) * 4)
+GOALS = (Goals(0, 2, 0), Goals(5, 8, 0.0015), Goals(6, 8, 0.005), *(Goals(5, 10, 0.008),) * 3)
 
 
 class SelfContrastiveEncoder(CompetingEncoder):
-    """Every image is standardised before every layer; all layers but the last are competitive."""
+    """Every image is standardised before every layer; all layers but the third are competitive.
 
+    Raises ValueError for more layers than there are settings.
+    """
+
+    powers = (1.0, 1.0, None, 1.0, 1.0, 1.0)
     gain = 2.0
 
     def __init__(
         self, architecture: Architecture, width: float = 1.0, in_channels: int = 1
     ) -> None:
         super().__init__(architecture, width, in_channels)
-        self.powers = (*(1.0,) * (len(self.channels) - 1), None)
+        if len(self.channels) > len(GOALS):
+            raise ValueError(
+                f"SCFF has settings for {len(GOALS)} layers, not {len(self.channels)}."
+            )
 
     def normalise(self, index: int, x: Map, *, learn: bool) -> Map:
         """Mean 0 and standard deviation 1 of every image."""

@@ -74,8 +74,8 @@ def accuracy_figure(run: Run, table: ProbeTable, protocol: str) -> Drawing:
     spread = "95 % interval" if seeds == 1 else f"mean ± sd of {seeds} readout seeds"
     modality = modality_of(run.config)
     published = run.dataset.name == modality.published and protocol == modality.paper_protocol
-    number = run.method.reported
-    paper = {run.method.title: number} if published and number is not None else None
+    number = run.method.reported if published and run.method.comparable else None
+    paper = None if number is None else {run.method.title: number}
     raw = table.raw(protocol)
     figure = accuracy.accuracy_per_layer(
         curves,

@@ -10,6 +10,7 @@ from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.files import atomic_path
 from clapp_snn.methods import get_method
+from clapp_snn.methods.record import Method
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.modality import ProbeRequest, chosen_protocols
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
@@ -48,13 +49,21 @@ def probe(
     request = _request(options, protocols, states if own else None)
     modality.probe(config, source, data, request, keep)
     shutil.rmtree(states, ignore_errors=True)
-    paper = get_method(config.method, modality.name).reported
-    comparable = data.name == modality.published and modality.paper_protocol in protocols
-    numbers = {"paper": paper} if comparable and paper is not None else None
-    say(table.text(numbers, modality.published))
+    say(table.text())
+    if data.name == modality.published and modality.paper_protocol in protocols:
+        say(reported(get_method(config.method, modality.name), data.name))
     if options.curve:
         probe_curve(folder, options, say)
     return table
+
+
+def reported(method: Method, data: str) -> str:
+    """What was published for a method on its data, as a line."""
+    if method.reported is None:
+        return f"Nothing is published for {method.title} on {data}."
+    unlike = "" if method.comparable else "; not comparable"
+    number = f"{method.reported:g} % ({method.source}{unlike})"
+    return f"Published for {method.title} on {data}, width 1: {number}."
 
 
 def probe_curve(folder: Path, options: ProbeOptions, say: Callable[[str], None] = print) -> Path:

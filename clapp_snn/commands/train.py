@@ -55,5 +55,20 @@ def train(
             dataset = data_of(config)
         if world.is_main and not quiet:
             print(f"{dataset.name}: {dataset.note}", flush=True)
+            print(unpublished_settings(config, dataset.name), end="", flush=True)
         modality = modality_of(config)
         return run_training(config, dataset, world, modality, resume=resume, quiet=quiet)
+
+
+def unpublished_settings(config: TrainConfig, data: str) -> str:
+    """A line for options that are not those of the paper, on the paper's data; nothing elsewhere.
+
+    Defaults are those of images, so that a first run on speech or video would have them unawares.
+    """
+    modality = modality_of(config)
+    unlike = [(name, value) for name, value in modality.settings if getattr(config, name) != value]
+    if data != modality.published or not unlike:
+        return ""
+    paper = ", ".join(f"--{name} {value:g}" for name, value in unlike)
+    here = ", ".join(f"{getattr(config, name):g}" for name, _ in unlike)
+    return f"The paper's settings for {data} are {paper}; this run has {here}.\n"

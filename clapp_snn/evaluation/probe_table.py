@@ -138,17 +138,9 @@ class ProbeTable:
                     ) from error
         return table
 
-    def text(self, paper: Mapping[str, float] | None = None, published: str = "STL-10") -> str:
-        """The tables as plain text, one block a protocol; `paper` adds its numbers beneath, for reference.
-
-        The paper gives one number a method (`published` data, its own protocol), not one a layer.
-        """
+    def text(self) -> str:
+        """The tables as plain text, one block a protocol."""
         blocks = [self._block(protocol) for protocol in self.protocols]
-        if paper:
-            numbers = ", ".join(f"{name} {value:g}" for name, value in paper.items())
-            blocks.append(
-                f"For reference, the paper on {published} (one number a method, %): {numbers}"
-            )
         return "\n\n".join(blocks) + "\n" if blocks else "No probe results.\n"
 
     def _block(self, protocol: str) -> str:

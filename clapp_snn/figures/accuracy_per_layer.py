@@ -98,7 +98,7 @@ def _paper_marks(
     for number, (name, value) in enumerate(paper.items()):
         axes.plot(
             [layers[-1] + 0.5], [value], style.MARKERS[-1 - number % 7], color=style.GREY,
-            markersize=8, linestyle="none", label=f"paper, {published}: {name} {value:g}",
+            markersize=8, linestyle="none", label=f"paper, {published}, width 1: {name} {value:g}",
         )  # fmt: skip
     axes.set_xlim(right=layers[-1] + 0.8)
     axes.set_xticks(layers)

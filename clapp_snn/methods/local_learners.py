@@ -21,22 +21,27 @@ _ROWS = (
     Method(
         "clapp-pp", "CLAPP++", LAYERWISE, maps=WINDOWS,
         local_in_space="yes", reported=78.66, source=PLUS_PLUS,
+        comparable=False,
     ),
     Method(
         "clapp-pp-dfb", "CLAPP++ with direct feedback", LAYERWISE, maps=WINDOWS, context="top",
         local_in_space="yes", reported=79.38, source=PLUS_PLUS,
+        comparable=False,
     ),
     Method(
         "clapp-pp-both", "CLAPP++, both contexts", LAYERWISE, maps=WINDOWS, context="both",
         local_in_space="yes", reported=79.62, source=PLUS_PLUS,
+        comparable=False,
     ),
     Method(
         "clapp-pp-pooled", "CLAPP++ without spatial dependence", LAYERWISE, maps=WHOLE_MAPS,
         local_in_space="yes", reported=75.10, source=f"{PLUS_PLUS}, ablation",
+        comparable=False,
     ),
     Method(
         "clapp-pp-end-to-end", "CLAPP++ end to end", (6,), maps=MapObjective(windows=(None,)),
         reported=80.36, source=PLUS_PLUS,
+        comparable=False,
     ),
     Method(
         "clapp-fb", "CLAPP with feedback from the area above", LAYERWISE,
@@ -54,14 +59,17 @@ _ROWS = (
     Method(
         "lpl", "latent predictive learning", LAYERWISE, task="predict",
         local_in_space="almost", epochs=800, reported=63.2, source="table of arXiv:2601.21683, other network",
+        comparable=False,
     ),
     Method(
         "softhebb", "SoftHebb", LAYERWISE, task="hebbian", local_in_space="yes", local_in_time="yes",
         epochs=1, reported=76.2, source="arXiv:2209.11883, abstract, other network",
+        comparable=False,
     ),
     Method(
         "scff", "self-contrastive forward-forward", LAYERWISE, task="goodness", local_in_space="yes",
-        epochs=21, reported=77.3, source="arXiv:2409.11593, abstract of v1, other network",
+        epochs=12, reported=77.3, source="arXiv:2409.11593, abstract of v1, other network",
+        comparable=False,
     ),
 )  # fmt: skip
 

@@ -39,6 +39,7 @@ class Method:
         reported: linear-probe test accuracy in percent that the paper reports (images: STL-10, speech:
             LibriSpeech phones, video: UCF-101); None where there is none.
         source: table or section of that number, or the reason why there is none.
+        comparable: whether that number is for the network at width 1 and a read-out of one layer, as here.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Method:
     epochs: int = 300
     reported: float | None = None
     source: str = ""
+    comparable: bool = True
 
     def __post_init__(self) -> None:
         given = sum(each is not None for each in (self.objective, self.maps))

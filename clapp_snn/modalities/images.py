@@ -36,6 +36,11 @@ class Images:
     quick: tuple[str, ...] = ("fast", "few-shot")
     paper_protocol: str = "paper"
     published: str = OFFICIAL_NAME
+    settings: tuple[tuple[str, float], ...] = (
+        ("batch", 32),
+        ("group", 32),
+        ("learning_rate", 2e-4),
+    )
 
     def open(self, config: TrainConfig, *, download: bool = False) -> Dataset:
         """Photographs, STL-10 or a folder (`stimuli.dataset.open_dataset`)."""

@@ -45,6 +45,7 @@ class Modality(Trainable, Protocol):
             those that suit learning curves.
         paper_protocol: the probe that follows the publication.
         published: data set for which the method table reports numbers.
+        settings: options of those experiments, by name.
     """
 
     @property
@@ -64,6 +65,9 @@ class Modality(Trainable, Protocol):
 
     @property
     def published(self) -> str: ...
+
+    @property
+    def settings(self) -> tuple[tuple[str, float], ...]: ...
 
     def open(self, config: TrainConfig, *, download: bool = False) -> Stimuli:
         """The data of a configuration; `download` fetches them first if they are not there."""

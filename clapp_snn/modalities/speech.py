@@ -43,6 +43,7 @@ class Speech:
     quick: tuple[str, ...] = ("fast", "speaker")
     paper_protocol: str = "paper"
     published: str = OFFICIAL_NAME
+    settings: tuple[tuple[str, float], ...] = (("batch", 8), ("group", 8), ("learning_rate", 2e-4))
 
     def open(self, config: TrainConfig, *, download: bool = False) -> SpeechCorpus:
         """Synthesised utterances or LibriSpeech (`stimuli.corpus.open_corpus`)."""

@@ -44,6 +44,7 @@ class Video:
     quick: tuple[str, ...] = ("fast",)
     paper_protocol: str = "paper"
     published: str = OFFICIAL_NAME
+    settings: tuple[tuple[str, float], ...] = (("batch", 8), ("learning_rate", 1e-3))
 
     def open(self, config: TrainConfig, *, download: bool = False) -> ClipDataset:
         """Embedded clips, UCF-101 or a pair of clip packs, for clips as long as the configuration says.

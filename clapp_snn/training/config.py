@@ -201,7 +201,7 @@ class TrainConfig:
 
     @property
     def variant(self) -> str:
-        """What was asked for beyond the published setting, in words; empty where all is as published."""
+        """Options that make another experiment of the method, in words; empty where all are as published."""
         given = [str(getattr(self, name)) for name in VARIANTS if getattr(self, name) is not None]
         if self.apical_rate is not None:
             given.append(f"apical-{self.apical_rate:g}")

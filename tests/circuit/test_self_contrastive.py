@@ -20,6 +20,7 @@ from clapp_snn.circuit.self_contrastive import (
     goodness_loss,
     goodness_signals,
 )
+from clapp_snn.encoders.vgg import Architecture, ConvLayer
 from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
 from clapp_snn.randomness import generator
@@ -50,6 +51,19 @@ def several(group: int) -> SaccadeStream:
     return lambda area, loss: [
         generator(5, "saccade", area, loss, number) for number in range(IMAGES // group)
     ]
+
+
+def test_settings_are_those_published_for_stl10() -> None:
+    """config.json of the published code: th1, th2, lamda and act of its four layers on STL-10."""
+    assert [tuple(goals) for goals in GOALS[:4]] == [
+        (0, 2, 0), (5, 8, 0.0015), (6, 8, 0.005), (5, 10, 0.008),
+    ]  # fmt: skip
+    assert [power is None for power in SelfContrastiveEncoder.powers] == [False, False, True] + [
+        False
+    ] * 3
+    deep = Architecture("deep", (ConvLayer(2, False),) * 7, 16, 16, 1)
+    with pytest.raises(ValueError, match="settings for 6 layers, not 7"):
+        SelfContrastiveEncoder(deep)
 
 
 def published_loss(x: Tensor, layer: torch.nn.Module, partner: Tensor, goals: Goals) -> Tensor:

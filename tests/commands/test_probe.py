@@ -7,8 +7,9 @@ from PIL import Image
 
 from clapp_snn.cli import main
 from clapp_snn.commands.options import ProbeOptions
-from clapp_snn.commands.probe import probe
+from clapp_snn.commands.probe import probe, reported
 from clapp_snn.evaluation.probe_table import ProbeTable
+from clapp_snn.methods import get_method
 from tests.training import tiny
 
 
@@ -52,6 +53,14 @@ def test_foreign_weights_leave_the_results_of_the_run_alone(run: Path) -> None:
     table = probe(run, ProbeOptions(protocols=("fast",), weights=first), say=lambda _: None)
     assert len(table.rows) == 6 + 6 + 1
     assert (run / "probe.csv").read_bytes() == before
+
+
+def test_numbers_of_other_networks_are_called_so() -> None:
+    own, other = (reported(get_method(name), "STL-10") for name in ("clapp", "softhebb"))
+    assert "73.6 % (Table 1" in own
+    assert "comparable" not in own
+    assert other.endswith("76.2 % (arXiv:2209.11883, abstract, other network; not comparable).")
+    assert "Nothing is published" in reported(get_method("clapp-s-no-gamma"), "STL-10")
 
 
 def test_rows_are_saved_as_they_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

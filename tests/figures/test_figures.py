@@ -46,7 +46,7 @@ def test_accuracy_per_layer_shows_curves_levels_and_the_paper() -> None:
     assert line(axes, "random init") == ([1, 2, 3], [55, 54, 53])
     assert line(axes, "raw pixels")[1] == [20, 20]
     assert line(axes, "chance")[1] == [10, 10]
-    assert line(axes, "paper, STL-10: CLAPP-s 75")[1] == [75]
+    assert line(axes, "paper, STL-10, width 1: CLAPP-s 75")[1] == [75]
     (band,) = axes.collections
     corners = {tuple(map(float, point)) for point in band.get_paths()[0].vertices}
     assert {(1, 48), (1, 52), (3, 68), (3, 72)} <= corners

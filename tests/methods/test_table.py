@@ -7,7 +7,7 @@ from clapp_snn.circuit.hierarchy import Hierarchy
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6
 from clapp_snn.functional.objective import Objective
-from clapp_snn.methods import METHODS, get_method
+from clapp_snn.methods import METHODS, TABLES, get_method
 from clapp_snn.methods.record import Method
 
 # Illing et al. 2021, Tables 1, 4 and 6 and the text.
@@ -17,6 +17,14 @@ PUBLISHED = {
     "hinge-cpc-retro": 80.2, "hinge-cpc-block-c": 78.0, "hinge-cpc-time-local": 79.1,
     "clapp-zero-retro": 70.0, "clapp-s-retro": 74.1, "clapp-s-above": 72.4, "supervised": 73.2,
     "supervised-greedy": 66.3, "random": 21.8, "clapp-s-no-gamma": None, "clapp-s-no-prediction": None,
+}  # fmt: skip
+
+# Table 1: local in space, local in time.
+LOCAL = {
+    "random": ("yes", "yes"), "supervised-greedy": ("almost", "yes"), "supervised": ("no", "yes"),
+    "cpc": ("no", "no"), "gim-layerwise": ("no", "no"), "hinge-cpc": ("no", "no"),
+    "clapp-s-2": ("no", "no"), "clapp-s-3": ("no", "no"), "clapp-s": ("yes", "no"),
+    "clapp": ("yes", "yes"),
 }  # fmt: skip
 
 
@@ -29,6 +37,14 @@ def parameters(method: str) -> int:
 def test_every_row_is_there_with_the_papers_number() -> None:
     assert {name: method.reported for name, method in METHODS.items()} == PUBLISHED
     assert all(method.name == name for name, method in METHODS.items())
+
+
+@pytest.mark.parametrize("modality", ["images", "speech", "video"])
+def test_locality_is_that_of_table_1(modality: str) -> None:
+    known = TABLES[modality]
+    found = {n: (known[n].local_in_space, known[n].local_in_time) for n in LOCAL if n in known}
+    assert found == {name: LOCAL[name] for name in found}
+    assert {"clapp-s", "supervised", "random"} <= set(found)
 
 
 def test_published_parameter_counts_at_width_one() -> None:

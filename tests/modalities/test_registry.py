@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from clapp_snn.circuit.network import Network
+from clapp_snn.commands.train import unpublished_settings
 from clapp_snn.methods import TABLES
 from clapp_snn.modalities import MODALITIES, modality_of
 from clapp_snn.modalities.images import IMAGES
@@ -53,3 +54,33 @@ def test_protocols_are_the_standard_ones_or_those_asked_for() -> None:
         chosen_protocols(SPEECH, ("few-shot",))
     with pytest.raises(ValueError, match="none given"):
         chosen_protocols(IMAGES, ())
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "wanted"),
+    [
+        ("stl10:x", {}, {"STL-10": ""}),
+        ("photographs", {"batch": 16}, {"photographs": ""}),
+        ("ucf101:x", {"batch": 8, "learning_rate": 1e-3}, {"UCF-101": ""}),
+        (
+            "ucf101:x",
+            {},
+            {
+                "UCF-101": "The paper's settings for UCF-101 are --batch 8, --learning_rate 0.001; "
+                "this run has 32, 0.0002.\n"
+            },
+        ),
+        (
+            "librispeech:x",
+            {"batch": 8},
+            {
+                "LibriSpeech train-clean-100": "The paper's settings for LibriSpeech train-clean-100 "
+                "are --group 8; this run has 32.\n",
+                "LibriSpeech dev-clean": "",
+            },
+        ),
+    ],
+)
+def test_settings_that_are_not_the_papers_are_told(data, options, wanted):
+    config = TrainConfig(data=data, **options)
+    assert {name: unpublished_settings(config, name) for name in wanted} == wanted
