@@ -67,6 +67,10 @@ class ClipHierarchy(Network):
         """Area of module `index`, counted from 0."""
         return cast(ClipArea, self.areas[index])
 
+    def running_statistics(self) -> list[Tensor]:
+        """Mean and variance of every channel of every normalised block."""
+        return list(self.encoder.buffers())
+
     def classify(
         self, index: int, z: Float[Tensor, "clip time row col channel"]
     ) -> Float[Tensor, "clip class"]:

@@ -133,6 +133,10 @@ class Network(nn.Module, ABC):
             first = top + 1
         return modules
 
+    def running_statistics(self) -> list[Tensor]:
+        """What layers remember of their batches; averaged over processes after every step."""
+        return []
+
     def require_explicit(self) -> None:
         """Raise ValueError unless the rule of the method is applied in closed form."""
         if not self.method.explicit:

@@ -156,6 +156,10 @@ class SoftHebb(ImageNetwork):
         x = self.below(index, stimulus)
         return self._update(index, x)[0]
 
+    def running_statistics(self) -> list[Tensor]:
+        """Mean and variance of the input of every layer."""
+        return list(self.encoder.buffers())
+
     def _update(self, index: int, x: Tensor) -> tuple[AreaUpdate, Tensor]:
         """Update and output; a few images at a time, so that maps stay small."""
         encoder, weight = cast(SoftHebbEncoder, self.encoder), self.encoder.layer(index).weight

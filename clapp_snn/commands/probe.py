@@ -48,7 +48,8 @@ def probe(
 
     request = _request(options, protocols, states if own else None)
     modality.probe(config, source, data, request, keep)
-    shutil.rmtree(states, ignore_errors=True)
+    if own and modality.paper_protocol in protocols:
+        shutil.rmtree(states, ignore_errors=True)
     say(table.text())
     if data.name == modality.published and modality.paper_protocol in protocols:
         say(reported(get_method(config.method, modality.name), data.name))

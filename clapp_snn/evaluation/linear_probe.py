@@ -182,6 +182,11 @@ def linear_probe(
             for features, target in chunk:
                 total += heads.step(features, target) * len(target)
         mean = float(total) / (len(labels) * len(sizes))
+        if not math.isfinite(mean):
+            raise ValueError(
+                f"The loss of the probe is {mean} in epoch {epoch + 1}: features of training samples are not "
+                "finite, or a learning rate is too high."
+            )
         bar.set_postfix(loss=f"{mean:.3f}")
         if on_epoch is not None:
             on_epoch(epoch + 1, mean)

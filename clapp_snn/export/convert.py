@@ -143,13 +143,13 @@ def convert(
     share = 1.0
     for index, layer in enumerate(layers):
         synapse = _signed(layer.synapse) if signed and index == 0 else layer.synapse
+        flat = flattening(_shape(layers, index), synapse)
+        for flatten in flat:
+            x = reshape(flatten, x)
         z, x = respond(RateLayer(synapse, layer.pool), x, average=True)
         top = _scale(z, index + 1, how.percentile) / how.peak
         scaled = _times(synapse, share * below / top, 1 / top)
-        before: tuple[Reshaping, ...] = (
-            *_pools(layers, index),
-            *flattening(_shape(layers, index), synapse),
-        )
+        before: tuple[Reshaping, ...] = (*_pools(layers, index), *flat)
         for each in before:
             spikes = reshape(each, spikes)
         summed = drive(scaled, spikes.astype(np.float64))

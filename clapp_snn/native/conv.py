@@ -250,6 +250,8 @@ def conv_send_back(
 ) -> Float[Tensor, "patch row col input"]:
     """Return how a change of the input of `conv_forward` changes `sum(error * output)`.
 
+    With pooling the sides of the input are even.
+
     Raises:
         ValueError: if a tensor has the wrong type, shape or memory layout.
         NativeUnavailable: if the engine cannot be compiled.

@@ -103,18 +103,21 @@ INLINE int step_units(units *t, const float *drive, float *pending, const long n
     return found;
 }
 
-/* How many of n neurons have events, given that one has. */
-INLINE long number_of_events(float q, const long n, float u) {
+/* How many of n neurons have events, given that one has: the smallest k with P(1..k) > u P(1..n). In double, as
+   the sums of float would end before or after P(1..n) once in some million draws, and u would ask for n events. */
+INLINE long number_of_events(float hazard, const long n, float u) {
     if (n == 1) return 1;
-    if (n == 2) return 1 + (u * (2.0f - q) >= 2.0f * (1.0f - q));
-    if (q >= 1.0f) return n;
-    const float odds = q / (1.0f - q);
-    float p = (float)n * odds; /* of one event */
-    for (long i = 0; i < n; i++) p *= 1.0f - q;
-    long k = 1;
-    float left = u * any_of(q, n) - p;
-    while (left >= 0.0f && k < n) {
-        p *= (float)(n - k) / (float)(k + 1) * odds;
+    if (n == 2) return 1 + (u * (2.0f - hazard) >= 2.0f * (1.0f - hazard));
+    if (hazard >= 1.0f) return n;
+    const double q = hazard, odds = q / (1.0 - q), none = (double)n * log1p(-q);
+    /* What is below the smallest double is passed over; it is P(0) at least. */
+    double log_p = none;
+    long k = 0;
+    do log_p += log((double)(n - k) / (double)(k + 1) * odds), k++;
+    while (log_p < -700.0 && k < n);
+    double p = exp(log_p), left = -u * expm1(none) - p;
+    while (left >= 0.0 && k < n) {
+        p *= (double)(n - k) / (double)(k + 1) * odds;
         k++;
         left -= p;
     }

@@ -115,7 +115,9 @@ def decoded(
     """
     key = _cache_key(files, size)
     data, index = cache / f"{key}.bin", cache / f"{key}.json"
-    if not (data.is_file() and index.is_file()):
+    known = data.is_file() and index.is_file()
+    # What could not be read then (a lost disk, a missing permission) may be readable now.
+    if not known or any(_decode_or_none(files[i], size) is not None for i in _unreadable(index)):
         try:
             _build(files, size, data, index)
         except OSError as error:
@@ -124,7 +126,7 @@ def decoded(
                 f"cannot keep decoded images in {cache}: {error.strerror or error}. It needs "
                 f"{len(files) * 3 * size**2 / 1e6:.0f} MB; set {CACHE_VARIABLE} to a folder with room",
             ) from error
-    bad = [files[i] for i in json.loads(index.read_text(encoding="utf-8"))["unreadable"]]
+    bad = [files[i] for i in _unreadable(index)]
     if len(bad) == len(files) or (bad and not skip_unreadable):
         raise ValueError(
             f"{len(bad)} of {len(files)} image files cannot be read: {_some(bad)}. Repair or remove them"
@@ -158,6 +160,12 @@ def _build(files: list[Path], size: int, data: Path, index: Path) -> None:
             else:
                 out.write(image.tobytes())
     write_text(index, json.dumps({"unreadable": unreadable}))
+
+
+def _unreadable(index: Path) -> list[int]:
+    """Numbers of the files that could not be read."""
+    numbers: list[int] = json.loads(index.read_text(encoding="utf-8"))["unreadable"]
+    return numbers
 
 
 def _decode_all(files: list[Path], size: int) -> Iterator[np.ndarray | None]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from clapp_snn.stimuli.download import RemoteFile, download, extract_tar
 from clapp_snn.stimuli.phone_labels import phone_names, read_list, read_phones
 from clapp_snn.stimuli.sound_file import audio_length
-from clapp_snn.stimuli.speech_record import WINDOW, SpeechCorpus, SpeechSplit, Utterance
+from clapp_snn.stimuli.speech_record import HOP, WINDOW, SpeechCorpus, SpeechSplit, Utterance
 from clapp_snn.stimuli.splits import Absent
 
 OFFICIAL_NAME = "LibriSpeech train-clean-100"
@@ -35,7 +35,8 @@ NAME_FILES = ("phones.txt",)
 def open_librispeech(folder: str | Path) -> SpeechCorpus:
     """Open a folder in LibriSpeech's layout; only the headers of the files are read.
 
-    Utterances shorter than a training window (1.28 s) are left out and counted in the note. Learning without
+    Utterances shorter than a training window (1.28 s), without what has no label at their beginning, are left
+    out and counted in the note. Learning without
     labels uses every utterance that is not in the test list. The corpus is called LibriSpeech only if
     speakers and utterances are those of train-clean-100, otherwise after its folder.
 
@@ -57,8 +58,11 @@ def open_librispeech(folder: str | Path) -> SpeechCorpus:
         if samples < WINDOW:
             short += 1
             continue
-        phones = labels.get(file.stem)
-        utterances.append(Utterance(file.stem, file.parts[-3], file, samples, phones))
+        one = Utterance(file.stem, file.parts[-3], file, samples, labels.get(file.stem))
+        if one.frames - one.unlabelled < WINDOW // HOP:
+            short += 1
+        else:
+            utterances.append(one)
     if not utterances:
         raise ValueError(f"all {short} utterances in {home} are shorter than 1.28 s")
     by_name = {utterance.name: utterance for utterance in utterances}

@@ -35,7 +35,13 @@ def index_videos(files: Sequence[Path], cache: Path | None = None) -> VideoIndex
     """
     pyav()
     store = (cache or default_cache()) / f"videos-{_key(files)}.json"
-    if not store.is_file():
+    known = _stored(store) if store.is_file() else None
+    # What could not be read then (a lost disk, a missing permission) may be readable now.
+    if known is None or any(
+        isinstance(_count(file), int)
+        for file, frames in zip(files, known.frames, strict=True)
+        if frames == 0
+    ):
         with ThreadPoolExecutor(decoding_workers()) as pool:
             counted = list(
                 tqdm(
@@ -49,14 +55,19 @@ def index_videos(files: Sequence[Path], cache: Path | None = None) -> VideoIndex
         frames = [found if isinstance(found, int) else 0 for found in counted]
         problems = [found for found in counted if isinstance(found, str)]
         write_text(store, json.dumps({"frames": frames, "problems": problems}))
-    record = json.loads(store.read_text(encoding="utf-8"))
-    return VideoIndex(record["frames"], record["problems"])
+        known = VideoIndex(frames, problems)
+    return known
 
 
 def listed(problems: Sequence[str], most: int = 5) -> str:
     """The first few of many reasons as one line."""
     rest = len(problems) - most
     return "; ".join(problems[:most]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _stored(store: Path) -> VideoIndex:
+    record = json.loads(store.read_text(encoding="utf-8"))
+    return VideoIndex(record["frames"], record["problems"])
 
 
 def _count(file: Path) -> int | str:

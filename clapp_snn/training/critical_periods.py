@@ -29,7 +29,7 @@ def plastic_area(step: int, total: int, areas: int) -> int:
 
 
 class SequentialLearner(LocalLearner):
-    """Local plasticity of one area at a time.
+    """Local plasticity of one area at a time; the reports of all others are 0 and have no scores.
 
     Attributes:
         area: the one that is plastic.
@@ -52,13 +52,12 @@ class SequentialLearner(LocalLearner):
         """Open the critical period of this step."""
         self.area = plastic_area(step, total, len(self.optimizers))
 
-    def step(
+    def _learn(
         self,
         stimulus: Float[Tensor, "sample *shape"],
         labels: Tensor | None,
         streams: SaccadeStream,
     ) -> list[AreaReport]:
-        """One step of the plastic area; the reports of all others are 0 and have no scores."""
         update = self.network.learn_area(self.area, stimulus, streams, self.group)
         for parameter, change in update.changes:
             parameter.grad = laid_out_as(parameter, change.neg_())

@@ -63,14 +63,24 @@ class Learner(ABC):
     def begin(self, step: int, total: int) -> None:  # noqa: B027
         """Called before step number `step` of `total`; learners without a schedule do nothing."""
 
-    @abstractmethod
     def step(
         self,
         stimulus: Float[Tensor, "sample *shape"],
         labels: Tensor | None,
         streams: SaccadeStream,
     ) -> list[AreaReport]:
-        """Learn from one batch; reports bottom up."""
+        """Learn from one batch; reports bottom up. Labels are for supervised methods alone."""
+        reports = self._learn(stimulus, labels, streams)
+        self.world.average_async(self.network.running_statistics()).wait()
+        return reports
+
+    @abstractmethod
+    def _learn(
+        self,
+        stimulus: Float[Tensor, "sample *shape"],
+        labels: Tensor | None,
+        streams: SaccadeStream,
+    ) -> list[AreaReport]: ...
 
 
 def make_learner(
@@ -126,13 +136,12 @@ class LocalLearner(Learner):
 
     needs_graph = False
 
-    def step(
+    def _learn(
         self,
         stimulus: Float[Tensor, "sample *shape"],
         labels: Tensor | None,
         streams: SaccadeStream,
     ) -> list[AreaReport]:
-        """One step of every area; labels are not looked at."""
         reports: list[AreaReport] = []
         waiting = None
         for update in self.network.learn(stimulus, streams, self.group):
@@ -155,17 +164,16 @@ class LocalLearner(Learner):
 
 
 class BackpropLearner(Learner):
-    """Back-propagation of one loss a module; gradients never leave their module."""
+    """Back-propagation of the sum of one loss a module; gradients never leave their module."""
 
     needs_graph = True
 
-    def step(
+    def _learn(
         self,
         stimulus: Float[Tensor, "sample *shape"],
         labels: Tensor | None,
         streams: SaccadeStream,
     ) -> list[AreaReport]:
-        """One backward of the summed losses, then one Adam step of every module."""
         losses = list(self.network.module_losses(stimulus, streams, self.group, labels))
         total = losses[0].loss
         for each in losses[1:]:

@@ -165,7 +165,7 @@ class _Run:
         restore_adam(self.learner.optimizers, optimizer_names(self.network), checkpoint.optimizer)
         self.recent = [torch.tensor(row, device=self.world.device) for row in state["recent"]]
         self.seconds = state["seconds"]
-        self.histogram.load(self.folder)
+        self.histogram.load(state["scores"])
         return checkpoint.step
 
     def go(self) -> TrainResult:
@@ -307,6 +307,7 @@ class _Run:
                 "recent": [row.tolist() for row in self.recent],
                 "seconds": self.seconds + elapsed,
                 "epoch": step / self.plan.steps_per_epoch,
+                "scores": self.histogram.state(),
             },
             keep=self.config.keep,
             milestones=self.config.milestones,

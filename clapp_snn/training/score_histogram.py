@@ -37,21 +37,20 @@ class ScoreHistogram:
                 self.fixation[module] += _count(fixation)
                 self.saccade[module] += _count(saccade)
 
-    def load(self, run: Path) -> None:
-        """Go on from the counts of run/scores.npz, if it is there.
+    def state(self) -> dict[str, list[list[float]]]:
+        """The counts as plain values, for a checkpoint."""
+        return {"fixation": self.fixation.tolist(), "saccade": self.saccade.tolist()}
 
-        Raises ValueError where its bins are not those of this version.
-        """
-        if not (run / FILE).exists():
-            return
-        with np.load(run / FILE, allow_pickle=False) as stored:
-            if not np.array_equal(stored["edges"], EDGES.numpy()):
-                raise ValueError(
-                    f"{run / FILE} counts scores in bins of another version; delete it to count from here."
-                )
-            for module in range(len(self.fixation)):
-                self.fixation[module] = torch.from_numpy(stored[f"fixation_{module + 1}"])
-                self.saccade[module] = torch.from_numpy(stored[f"saccade_{module + 1}"])
+    def load(self, state: dict[str, list[list[float]]]) -> None:
+        """Go on from the counts of a checkpoint; raises ValueError where its bins are of another version."""
+        fixation, saccade = (
+            torch.tensor(state[name], dtype=torch.float64) for name in ("fixation", "saccade")
+        )
+        if fixation.shape != self.fixation.shape or saccade.shape != self.saccade.shape:
+            raise ValueError(
+                "The checkpoint counts scores in other bins than this version of clapp_snn."
+            )
+        self.fixation, self.saccade = fixation, saccade
 
     def write(self, run: Path) -> None:
         """Write run/scores.npz: `edges`, `fixation_m` and `saccade_m` for m = 1, 2, ...; nothing if empty."""

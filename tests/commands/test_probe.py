@@ -1,5 +1,6 @@
 """What the probe command keeps, and for whom."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,20 @@ def test_rows_are_saved_as_they_are_measured(run: Path, monkeypatch: pytest.Monk
     with pytest.raises(RuntimeError, match="stopped"):
         probe(run, options, say=lambda _: None)
     assert len(ProbeTable.read(run / "probe.csv").rows) == 6 + 6 + 1
+
+
+def test_an_unfinished_probe_is_left_alone_by_others(run: Path) -> None:
+    """Neither a probe of other protocols nor one of other weights may remove it, wherever those lie."""
+    unfinished = run / "probe_states" / "step_00000004" / "probe_trained_0.safetensors"
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.write_bytes(b"epochs of work")
+    probe(run, ProbeOptions(protocols=("fast",)), say=lambda _: None)
+    foreign = run / "checkpoints" / "step_00000004"
+    for path in (foreign, foreign / ".." / "step_00000004" / "."):
+        options = ProbeOptions(protocols=("fast",), weights=path)
+        probe(run, options, say=lambda _: None)
+    assert unfinished.read_bytes() == b"epochs of work"
+    shutil.rmtree(run / "probe_states")
 
 
 def test_papers_protocol_and_curve(run: Path) -> None:

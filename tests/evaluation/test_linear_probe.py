@@ -152,3 +152,19 @@ def test_senseless_settings_and_damaged_features_are_refused() -> None:
     broken.matrices[1][0, 0] = float("nan")
     with pytest.raises(ValueError, match="layer 2 hold NaN"):
         linear_probe(broken, dataset(), VIEWS, 0, SHORT)
+
+
+def test_damaged_training_features_are_refused(tmp_path: Path) -> None:
+    """The test features are whole, one training image is not: the read-out would say chance."""
+
+    class BrokenOnce(MatrixEncoder):
+        def features(self, images):
+            found = super().features(images)
+            if len(self.calls) > 1:
+                found[0][0] = float("nan")
+            return found
+
+    state = tmp_path / "state.safetensors"
+    with pytest.raises(ValueError, match="loss of the probe is nan in epoch 1"):
+        linear_probe(BrokenOnce(), dataset(), VIEWS, 0, SHORT, state=state)
+    assert not state.exists()

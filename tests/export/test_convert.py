@@ -107,6 +107,21 @@ def test_maps_without_pooling() -> None:
     assert max(errors(layers, converted, x, 512)) < 0.15
 
 
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_dense_layer_above_maps_sees_them_flat(pool: bool) -> None:
+    first = conv_layers(pool)[0]
+    size = 6 * (4 if pool else 8) ** 2
+    weight = np.random.default_rng(3).normal(size=(7, size)) / size**0.5
+    layers, x = [first, RateLayer(Dense(weight, 0.1 * np.ones(7)))], inputs((1, 8, 8))
+    pooling = "sum" if pool else Conversion().pool
+    converted = convert(layers, x, Conversion(pool=pooling, peak=0.25, percentile=100.0))
+    counted = run(converted.network, converted.spikes(x, 512))[-1].mean(0)
+    _, below = respond(first, x, average=True)
+    z = np.maximum(below.reshape(len(x), -1) @ weight.T + 0.1, 0)
+    estimate = converted.scales[-1] * counted
+    assert np.square(estimate - z).mean() < 0.15**2 * np.square(z).mean()
+
+
 def test_what_cannot_be_converted() -> None:
     layers = dense_layers()
     with pytest.raises(ValueError, match="no layers"):

@@ -134,6 +134,22 @@ def test_a_truncated_picture_is_unreadable_and_can_be_left_out(root):
 
 
 @pytest.mark.usefixtures("cache")
+def test_what_could_not_be_read_once_is_tried_again(root, monkeypatch):
+    """A lost disk or a missing permission changes neither size nor time of a file."""
+    real = module.decode
+
+    def lost(file, size):
+        if file.name == "A.JPG":
+            raise ValueError(f"{file}: [Errno 13] Permission denied")
+        return real(file, size)
+
+    monkeypatch.setattr(module, "decode", lost)
+    assert levels(open_image_folder(root, skip_unreadable=True).train) == [10, 20]
+    monkeypatch.setattr(module, "decode", real)
+    assert len(levels(open_image_folder(root, skip_unreadable=True).train)) == 3
+
+
+@pytest.mark.usefixtures("cache")
 def test_a_split_with_nothing_readable_is_refused(root):
     (root / "test" / "dog" / "t.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"1 of 1 image files cannot be read"):

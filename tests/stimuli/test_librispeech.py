@@ -80,6 +80,19 @@ def test_labels_that_are_a_little_shorter_belong_to_the_end(folder: Path) -> Non
     assert torch.equal(audio[0], one.audio()[3 * 160 : 3 * 160 + WINDOW])
 
 
+def test_labels_shorter_than_a_window_leave_an_utterance_out(folder: Path) -> None:
+    """Audio of 130 frames whose last 125 are labelled has no window with labels."""
+    soundfile.write(first(folder), np.zeros(130 * 160), 16000)
+    file = folder / "LibriSpeech" / "aligned_phones.txt"
+    lines = [line.split() for line in file.read_text().splitlines()]
+    name = first(folder).stem
+    cut = [words[:126] if words[0] == name else words for words in lines]
+    file.write_text("\n".join(" ".join(words) for words in cut))
+    corpus = open_librispeech(folder)
+    assert len(corpus.train) == 3
+    assert "1 left out" in corpus.note
+
+
 def test_short_utterances_are_left_out_and_counted(folder: Path) -> None:
     soundfile.write(first(folder), np.zeros(WINDOW - 1), 16000)
     corpus = open_librispeech(folder)

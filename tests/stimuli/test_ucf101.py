@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from clapp_snn.stimuli import video_index
 from clapp_snn.stimuli.ucf101 import open_ucf101, read_classes, read_list, test_subset
 from tests.stimuli.small_videos import ACTIONS, number_of, write_ucf101
 
@@ -88,6 +89,29 @@ def test_corrupt_videos_are_an_error_or_counted(tmp_path: Path) -> None:
     assert dataset.test.labels is not None
     assert dataset.test.labels.tolist() == [0, 1]
     assert "v_Diving_g01_c01" in dataset.note
+
+
+def test_videos_that_could_not_be_read_once_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = write_ucf101(tmp_path / "copy", each=1)
+    files = sorted((copy / "UCF-101").rglob("*.avi"))
+    real = video_index.count_frames
+
+    def lost(file: Path) -> int:
+        if file == files[0]:
+            raise ValueError(f"{file}: [Errno 13] Permission denied")
+        return real(file)
+
+    monkeypatch.setattr(video_index, "count_frames", lost)
+    before = video_index.index_videos(files, tmp_path)
+    assert before.frames[0] == 0
+    assert len(before.problems) == 1
+    monkeypatch.setattr(video_index, "count_frames", real)
+    after = video_index.index_videos(files, tmp_path)
+    assert after.frames[0] > 0
+    assert after.frames[1:] == before.frames[1:]
+    assert after.problems == []
 
 
 def test_bad_folders_and_lists_say_what_is_wrong(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a run keeps beside its weights, and what must not stop it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +47,21 @@ def test_an_empty_histogram_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_counts_of_other_bins_are_refused(tmp_path: Path) -> None:
-    counted = np.ones(120)
-    np.savez(
-        tmp_path / "scores.npz",
-        edges=np.linspace(-6, 6, 121),
-        fixation_1=counted,
-        saccade_1=counted,
-    )
-    with pytest.raises(ValueError, match="bins of another version"):
-        ScoreHistogram(1, 7).load(tmp_path)
+def test_counts_belong_to_their_checkpoint(tmp_path: Path) -> None:
+    """Going back by a checkpoint does not count the steps between twice."""
+    run = tmp_path / "run"
+    config = tiny.config(run, log_every=2, checkpoint_every=4)
+    train(config, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    whole = counts(run)
+    shutil.rmtree(run / "checkpoints" / "step_00000006")
+    train(config, tiny.dataset(), tiny.SINGLE, IMAGES, resume=True, quiet=True)
+    assert counts(run) == whole
+
+
+def test_counts_of_other_bins_are_refused() -> None:
+    counted = [[1.0] * 120]
+    with pytest.raises(ValueError, match="in other bins"):
+        ScoreHistogram(1, 7).load({"fixation": counted, "saccade": counted})
 
 
 def test_an_unbounded_loss_may_fall_but_not_rise(

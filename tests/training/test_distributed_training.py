@@ -1,5 +1,6 @@
 """Two processes learn what one process with the same global batch learns."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,28 @@ def test_two_processes_equal_one_with_the_same_global_batch(tmp_path: Path) -> N
         torch.testing.assert_close(
             torch.tensor(last[0]), torch.tensor(last[1]), rtol=1e-4, atol=1e-4
         )
+
+
+def soft_hebb_in_turn(world: World, folder: Path) -> None:
+    config = tiny.config(
+        folder / "softhebb", method="softhebb", plasticity="sequential", batch=4, steps=6,
+        checkpoint_every=3, keep=9,
+    )  # fmt: skip
+    resume = (folder / "softhebb").exists()
+    train(config, tiny.dataset(32, size=96), world, IMAGES, resume=resume, quiet=True)
+
+
+def test_two_processes_share_running_statistics_and_resume_exactly(tmp_path: Path) -> None:
+    """In its critical period a layer learns from layers that respond with their running statistics."""
+    in_two_processes(tmp_path, soft_hebb_in_turn)
+    run = tmp_path / "softhebb"
+    whole = load_checkpoint(run).model
+    shutil.rmtree(run / "checkpoints" / "step_00000006")
+    in_two_processes(tmp_path, soft_hebb_in_turn)
+    again = load_checkpoint(run)
+    assert again.step == 6
+    for name, value in whole.items():
+        assert torch.equal(value, again.model[name]), name
 
 
 def test_a_run_of_two_processes_does_not_resume_with_one(tmp_path: Path) -> None:
