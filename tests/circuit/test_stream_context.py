@@ -2,8 +2,6 @@
 what reaches whom, and which code computes it."""
 
 import re
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from clapp_snn.circuit.drawn_window import drawn_windows
 from clapp_snn.circuit.engine_choice import choose_engine
 from clapp_snn.circuit.fast_drawn import FastDrawn
 from clapp_snn.circuit.gain import Gain
-from clapp_snn.circuit.stream_area import StreamArea, StreamAreaState
+from clapp_snn.circuit.stream_area import StreamArea
 from clapp_snn.circuit.stream_context import (
     ContextHierarchy,
     StreamSource,
@@ -26,78 +24,29 @@ from clapp_snn.circuit.stream_context import (
     stream_source,
     why_not_on_streams,
 )
-from clapp_snn.circuit.stream_hierarchy import StreamHierarchy, StreamUpdate
+from clapp_snn.circuit.stream_hierarchy import StreamUpdate
 from clapp_snn.circuit.two_contexts import TwoContexts
 from clapp_snn.circuit.windowed_conv import WindowedConv
-from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.evaluation.synaptic_operations import network_operations
-from clapp_snn.functional.map_score import draw_map_saccades, group_views
-from clapp_snn.methods import TABLES, Method, get_method
+from clapp_snn.methods import TABLES, get_method
 from clapp_snn.neurons.event_burst import EventBurst
 from clapp_snn.neurons.fast_streams import CounterStreams
 from clapp_snn.neurons.interface import Neuron
-from clapp_snn.neurons.noise import Streams
 from clapp_snn.neurons.rate import Rate
 from clapp_snn.randomness import generator
-from tests.circuit.small_maps import TABLE, build
-
-UNITS = (9, 8, 7, 5)
-SAMPLES = 6
-SOURCES: tuple[StreamSource, ...] = ("above", "top", "both")
-Y = torch.tensor([1.0, -1.0]).repeat(SAMPLES // 2)
-
-
-def dense(
-    context: StreamSource, neuron: Neuron | None = None, window: float = 1.0, **options
-) -> ContextHierarchy:
-    """Three areas of different sizes, with scores around the margin."""
-    given = (neuron or Rate(),)
-    options = {"window": window, "retro": "zero", **options}
-    areas = [
-        area_with_context(context, index, UNITS[1:], pre, post, *given, **options)
-        for index, (pre, post) in enumerate(pairwise(UNITS))
-    ]
-    network = ContextHierarchy(areas, context)
-    network.reset_parameters(seed=1)
-    with torch.no_grad():
-        for area in areas:
-            area.weight.mul_(2)
-            for matrix, _ in predictions(area):
-                matrix.mul_(3)
-    return network
-
-
-def predictions(area: StreamArea) -> list[tuple[Tensor, bool]]:
-    """Matrices with whether they predict from the area that is the source."""
-    if isinstance(area, TwoContexts):
-        return [(area.W_pred, False), (area.W_top, True)]
-    return [(area.W_pred, True)]
-
-
-def glance(index: int, samples: int = SAMPLES) -> Tensor:
-    return 2 * torch.rand(samples, UNITS[0], generator=generator(index, "glance"))
-
-
-def streams(seed: int = 0, areas: int = 3) -> list[Streams]:
-    return [Streams.from_seed(seed, "area", index) for index in range(areas)]
-
-
-def end_of_second(
-    network: StreamHierarchy, xs: tuple[Tensor, Tensor], sources: list | None = None
-) -> list[StreamAreaState]:
-    sources = sources or [None] * len(network.areas)
-    states = network.initial_state(len(xs[0]))
-    states = network.latch(network.window(xs[0], states, sources))
-    return network.window(xs[1], states, sources)
-
-
-def assert_gradients(updates: list[StreamUpdate], losses: list[Tensor]) -> None:
-    """Every change is minus the gradient of its area's loss, and every parameter has one."""
-    for update, loss in zip(updates, losses, strict=True):
-        gradients = torch.autograd.grad(loss, [p for p, _ in update.changes])
-        for (_, change), gradient in zip(update.changes, gradients, strict=True):
-            assert bool(change.any())
-            assert float((change + gradient).norm() / gradient.norm()) < 1e-9
+from tests.circuit.context_stacks import (
+    SAMPLES,
+    SOURCES,
+    UNITS,
+    Y,
+    assert_gradients,
+    dense,
+    end_of_second,
+    glance,
+    predictions,
+    small_encoder,
+    streams,
+)
 
 
 @pytest.mark.parametrize("context", SOURCES)
@@ -123,92 +72,6 @@ def test_dense_areas_in_rate_code_learn_the_gradient(context: StreamSource) -> N
     gates = torch.cat([update.reading.gamma.abs() for update in updates])
     assert 0 < float(gates.mean()) < 1
     assert_gradients(updates, losses)
-
-
-def on_maps(name: str) -> Method:
-    """Three layers; windows of 4, 4 and 2 positions once they shrink with the patch of 16 pixels."""
-    method = get_method(name)
-    assert method.maps is not None
-    windows = (None,) * 3 if None in method.maps.windows else (24, 24, 12)
-    return replace(method, splits=(1, 1, 1), maps=replace(method.maps, windows=windows))
-
-
-MAPS = ("clapp-pp", "clapp-pp-dfb", "clapp-pp-both", "clapp-pp-pooled")
-
-
-def small_encoder(gain: float = 4.0) -> Encoder:
-    encoder = Encoder(TABLE)
-    encoder.reset_parameters(generator(3, "init", "encoder"))
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            parameter.mul_(gain)
-    return encoder
-
-
-def map_stream(name: str, code="rate", gain: float = 4.0, **options) -> StreamHierarchy:
-    """The network of `tests.circuit.small_maps.build` as a stream."""
-    network = build_stream(small_encoder(gain), on_maps(name), 3, code, **options).double()
-    with torch.no_grad():
-        for index in range(3):
-            for matrix, _ in predictions(network.area(index)):
-                matrix.mul_(gain)
-    return network
-
-
-def images(index: int, samples: int = SAMPLES) -> Tensor:
-    return torch.randn(samples, 16, 16, 1, generator=generator(index, "maps")).double()
-
-
-@pytest.mark.parametrize("name", MAPS)
-def test_maps_in_rate_code_learn_the_gradient(name: str) -> None:
-    """With pooling, against autograd through the averaged, flattened maps."""
-    network = map_stream(name)
-    xs = images(0), images(1)
-    updates = list(network.learn(end_of_second(network, xs), Y.double()))
-    flat, now = [], [x.permute(0, 3, 1, 2) for x in xs]
-    for index, window in enumerate((4, 4, 2)):
-        area = network.area(index)
-        now = [F.relu(F.conv2d(x.detach(), area.weight, area.bias, padding=1)) for x in now]
-        now = [F.max_pool2d(x, 2) for x in now] if TABLE.layers[index].pool else now
-        side = now[0].shape[2] if name == "clapp-pp-pooled" else window
-        flat.append([F.avg_pool2d(x, side).permute(0, 2, 3, 1).flatten(1) for x in now])
-    losses = []
-    for index in range(3):
-        losses.append(torch.zeros((), dtype=torch.float64))
-        for matrix, handed in predictions(network.area(index)):
-            c = flat[2 if handed and on_maps(name).context != "same" else index][0].detach()
-            u = (flat[index][1] * (c @ matrix.T)).sum(1)
-            losses[-1] = losses[-1] + (1 - Y * u).clamp(min=0).sum()
-    assert_gradients(updates, losses)
-
-
-@pytest.mark.parametrize("name", MAPS)
-def test_maps_on_streams_have_the_weights_and_scores_of_rate_mode(name: str) -> None:
-    """Glance 1 shows first views, glance 2 the second ones (fixations), or those of the next image."""
-    rate, network = build(name), map_stream(name)
-    first, second = images(0, 2), images(1, 2)
-    stimulus = torch.cat((first, second)).permute(0, 3, 1, 2)
-    assert rate.objective.sampling == "next"
-    landing = draw_map_saccades(rate.objective, [generator(0, "unused")], 2)
-    means, x = [], rate.encoder.patches(stimulus)
-    for index, window in enumerate(rate.objective.windows):
-        x = rate.encoder.respond(index, x, learn=False).output
-        side = window or x.shape[1]
-        pooled = F.avg_pool2d(x.permute(0, 3, 1, 2), side).permute(0, 2, 3, 1)
-        means.append(group_views(pooled, 2))
-    for pair, shown in enumerate((second, second.roll(-1, 0))):
-        states = end_of_second(network, (first, shown))
-        scores = [update.reading.score for update in network.learn(states, torch.ones(2).double())]
-        for index, score in enumerate(scores):
-            compared = rate.area(index).compare(means[index], means[-1], landing)
-            for (mine, _), (yours, _) in zip(
-                predictions(network.area(index)), compared, strict=True
-            ):
-                torch.testing.assert_close(mine, yours)
-            # Of the image before last the next one is a first view; the other is the roll above.
-            signals = compared[0][1]
-            wanted = signals.scores[0, :2, pair] if pair == 0 else signals.scores[0, :1, pair]
-            torch.testing.assert_close(score[: len(wanted)], wanted)
 
 
 def linear(context: StreamSource, copies: int) -> ContextHierarchy:
@@ -252,33 +115,6 @@ def test_spiking_updates_approach_the_rates_as_the_root_of_the_budget(
     slope = slope / (x - x.mean()).square().sum()
     assert float((slope + 0.5).abs().max()) < 0.05, slope
     assert float(errors[:, -1].max()) < 0.06
-
-
-@pytest.mark.parametrize("name", ["clapp-pp", "clapp-pp-dfb"])
-def test_bursts_on_maps_estimate_the_score_of_all_windows(name: str) -> None:
-    """Mean of 400 windows within 4.5 standard errors of the closed form; gain without saturation."""
-    network = map_stream(name, "spiking", gain=2.0, window=200.0, copies=2).requires_grad_(False)
-    area, repeats = network.area(1), 400
-    states = end_of_second(network, (images(0, 1), images(1, 1)), streams())
-    latched = network.latch(states)[1]
-    area.gain = Gain("fixed", 0.8 / float(latched.apical.abs().max()))
-    x = states[1].sums.x[:1] / area.detector.steps
-    rows = area.initial_state(repeats)._replace(
-        apical=latched.apical.expand(repeats, -1).contiguous()
-    )
-    inputs, single = x.expand(repeats, *x.shape[1:]).contiguous(), [Streams.from_seed(9)]
-    alone = StreamHierarchy([area])
-    score = drawn_windows(alone, inputs, [rows], single)[0].detector.u
-    a = area.basal.drive(x, area.weight, area.bias)
-    z = area.basal.winners(a, torch.zeros_like(a)).clamp(min=0)
-    kappa = area.gain.kappa(rows.size[:1])
-    moments = area.detector.moments(area.basal.seen(z), latched.apical, kappa)
-    u = (area.basal.seen(z) * latched.apical).sum(1)
-    torch.testing.assert_close(moments.mean, u)
-    assert 0 < float(z.max()) < 5
-    error = (float(moments.variance) / repeats) ** 0.5
-    assert abs(float(score.mean() - u)) < 4.5 * error
-    assert float(score.var() / moments.variance) == pytest.approx(1, abs=0.35)
 
 
 def learn(network: ContextHierarchy, sources: list | None = None) -> list[StreamUpdate]:
@@ -398,16 +234,6 @@ def test_the_compiled_engine_hands_down_the_same_contexts(context: StreamSource,
             torch.testing.assert_close(area.apical, area.area.predict(area.c))
     for eager_state, quick_state in zip(states if rate else [], fast.states(), strict=rate):
         torch.testing.assert_close(quick_state.apical, eager_state.apical, rtol=1e-4, atol=1e-5)
-
-
-def test_maps_in_windows_are_left_to_torch_and_it_is_said() -> None:
-    network = map_stream("clapp-pp-dfb", "spiking").float()
-    engine, reason = choose_engine(network, drawn=True)
-    assert engine == "torch"
-    assert "WindowedConv" in reason
-    engine, reason = choose_engine(network, drawn=False)
-    assert engine == "torch"
-    assert "window by window" in reason or "compiler" in reason
 
 
 def test_rows_that_learn_on_streams_and_why_the_others_do_not() -> None:
