@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from clapp_snn.commands.figures import draw_figures
@@ -9,8 +10,13 @@ from clapp_snn.commands.options import ProbeOptions
 from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
 from clapp_snn.report.html import write_report
-from clapp_snn.training.config import FILE as CONFIG_FILE
-from clapp_snn.training.config import TrainConfig
+from clapp_snn.training.config import TrainConfig, read_config
+
+WRITTEN = {
+    "checkpoints", "config.yaml", "data.json", "environment.json", "figures", "metrics.csv", "probe.csv",
+    "probe_curve.csv", "probe_states", "report.html", "scores.npz", "tensorboard",
+}  # fmt: skip
+"""What a demo and a look at it leave in its folder."""
 
 SECONDS_EXPECTED = "about five minutes on two cores"
 
@@ -32,25 +38,38 @@ def demo_config(out: Path, steps: int, seed: int) -> TrainConfig:
     )
 
 
+def is_demo(folder: Path) -> bool:
+    """Whether a folder holds a demo and nothing that a demo does not write."""
+    try:
+        found = read_config(folder)
+    except (OSError, ValueError):
+        return False
+    if found.steps is None:
+        return False
+    same = replace(demo_config(folder, found.steps, found.seed), out=found.out)
+    return found == same and {path.name for path in folder.iterdir()} <= WRITTEN
+
+
 def demo(out: Path, steps: int, seed: int, *, force: bool = False) -> int:
     """Train, probe, draw and report; returns an exit status.
 
     Raises FileExistsError when `out` holds something else than a demo to replace.
     """
     began = time.monotonic()
+    config = demo_config(out, steps, seed)
     if out.exists() and any(out.iterdir()):
         if not force:
             raise FileExistsError(
                 f"{out} is not empty; look at {out / 'report.html'}, replace it with --force, or choose "
                 "another --out."
             )
-        if not (out / CONFIG_FILE).exists():
+        if not is_demo(out):
             raise FileExistsError(
-                f"{out} is not the folder of a run; it is not removed. Choose another."
+                f"{out} holds something else than a demo; it is not removed. Choose another --out."
             )
         shutil.rmtree(out)
     print(f"1/4 Learning: CLAPP-s, area by area, no labels ({SECONDS_EXPECTED} in all)")
-    result = train(demo_config(out, steps, seed))
+    result = train(config)
     if result.interrupted:
         return 130
     print("2/4 Reading out every layer")

@@ -151,7 +151,12 @@ def info(topic: str = "machine", width: float = 1.0) -> str:
         return run_text(topic)
     if is_stream_run(topic):
         return stream_text(topic)
-    return data_text(topic)
+    try:
+        return data_text(topic)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{topic!r} is none of methods, network, machine, and no run; as data: {error}"
+        ) from error
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -43,12 +43,19 @@ class FigureOptions:
         patch_layer: layer whose preferred patches are shown (from 1).
         seed: of channels, t-SNE and image choice.
         device: "auto", "cpu" or "cuda".
+
+    Raises ValueError for numbers below 1.
     """
 
     tsne_images: int = 1000
     patch_layer: int = 3
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("tsne_images", "patch_layer"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
 
 def refuse_options(options: Any, used: tuple[str, ...], command: str) -> None:

@@ -10,6 +10,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser
 
 from clapp_snn.commands.export_options import ExportOptions
 from clapp_snn.commands.options import FigureOptions, ProbeOptions
+from clapp_snn.commands.usage import Parser
 from clapp_snn.evaluation.finetune import FinetuneSettings
 from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.stream_config import StreamConfig
@@ -40,7 +41,7 @@ class OptionsFile(ActionConfigFile):
 
 
 def _train_parser() -> ArgumentParser:
-    parser = ArgumentParser(
+    parser = Parser(
         description="Learn from images, speech or clips; everything goes into the run's folder."
     )
     parser.add_argument("--config", action=OptionsFile, help="YAML file of options")
@@ -54,9 +55,7 @@ def _train_parser() -> ArgumentParser:
 
 
 def _stream_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Learn from fixations and saccades, then read out every area."
-    )
+    parser = Parser(description="Learn from fixations and saccades, then read out every area.")
     parser.add_argument("--config", action=OptionsFile, help="YAML file of options")
     parser.add_class_arguments(StreamConfig)
     parser.add_argument("--resume", action="store_true", help="continue the run in its folder")
@@ -65,7 +64,7 @@ def _stream_parser() -> ArgumentParser:
 
 
 def _run_parser(description: str, *records: type) -> ArgumentParser:
-    parser = ArgumentParser(description=description)
+    parser = Parser(description=description)
     parser.add_argument("run", type=str, help="folder of a run")
     for record in records:
         parser.add_class_arguments(record)
@@ -83,7 +82,7 @@ def _finetune_parser() -> ArgumentParser:
 
 
 def _info_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Methods, network, machine, data or a run, in plain text.")
+    parser = Parser(description="Methods, network, machine, data or a run, in plain text.")
     parser.add_argument(
         "topic",
         type=str,
@@ -96,7 +95,7 @@ def _info_parser() -> ArgumentParser:
 
 
 def _demo_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="The main job on embedded photographs, in a few minutes.")
+    parser = Parser(description="The main job on embedded photographs, in a few minutes.")
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run")
     parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--seed", type=int, default=2)
@@ -105,14 +104,14 @@ def _demo_parser() -> ArgumentParser:
 
 
 def _compare_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Probes of several runs in one table and one figure.")
+    parser = Parser(description="Probes of several runs in one table and one figure.")
     parser.add_argument("runs", type=Path, nargs="+", help="folders of probed runs on one data set")
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where to write")
     return parser
 
 
 def _reproduce_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="A published protocol: measured against expected numbers.")
+    parser = Parser(description="A published protocol: measured against expected numbers.")
     parser.add_argument(
         "protocol",
         type=str,
@@ -144,16 +143,14 @@ def _export_parser() -> ArgumentParser:
 
 
 def _verify_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description="Compare an exported file with what it computed, in all tools."
-    )
+    parser = Parser(description="Compare an exported file with what it computed, in all tools.")
     parser.add_argument("file", type=str, help=".nir file, or folder of an export")
     return parser
 
 
 def build_parser() -> ArgumentParser:
     """The parser of all sub-commands."""
-    parser = ArgumentParser(
+    parser = Parser(
         prog="clapp-snn",
         description="CLAPP: contrastive, local and predictive plasticity (Illing et al., NeurIPS 2021).",
     )

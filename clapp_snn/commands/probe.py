@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from clapp_snn.commands.options import ProbeOptions
@@ -35,13 +36,17 @@ def probe(
     protocols = chosen_protocols(modality, options.protocols)
     data = data_of(config)
     own = options.weights is None
-    source = load_checkpoint(folder).folder if options.weights is None else options.weights
+    newest = load_checkpoint(folder) if own else None
+    source = options.weights if newest is None else newest.folder
+    assert source is not None
     say(f"Probing {source} on {data.name}, chance {data.chance:.1f} %")
     path = folder / FILE
     table = ProbeTable.read(path) if own and path.exists() else ProbeTable()
     states = folder / "probe_states" / source.name
 
     def keep(row: ProbeRow) -> None:
+        if newest is not None and row.encoder == "trained":
+            row = replace(row, step=newest.step)
         table.append(row)
         if own:
             table.write(path)

@@ -3,7 +3,7 @@
 import csv
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -18,7 +18,8 @@ RAW = {"pixels": "raw pixels", "mfcc": "MFCC"}
 class ProbeRow:
     """One accuracy (percent): a protocol, an encoder, a layer (0 = raw stimulus, MFCC), a seed.
 
-    `low` and `high` bound the 95 % interval; `top3` and `top5` are None where a probe has no ranking.
+    `low` and `high` bound the 95 % interval; `top3` and `top5` are None where a probe has no ranking. `step`
+    is how long the weights had learned, where that is known.
     """
 
     protocol: str
@@ -32,6 +33,12 @@ class ProbeRow:
     low: float | None = None
     high: float | None = None
     top3: float | None = None
+    step: int | None = None
+
+    @property
+    def setting(self) -> str:
+        """What rows of one table have in common; the penalty of a layer stays in the CSV file."""
+        return self.note.split(", l2")[0]
 
     @staticmethod
     def of(score: LayerScore, protocol: str, encoder: str, seed: int) -> "ProbeRow":
@@ -55,15 +62,17 @@ class LayerMean:
 
 @dataclass
 class ProbeTable:
-    """Rows in the order they were measured; a row measured again replaces the old one."""
+    """Rows in the order they were measured.
+
+    A row measured again replaces the old one. Seeds are averaged, so a row of other weights (another step) or
+    another setting (shots, epochs) replaces all of its protocol and encoder.
+    """
 
     rows: list[ProbeRow] = field(default_factory=list)
 
     def append(self, row: ProbeRow) -> None:
-        """Add a row, or replace the one of the same protocol, encoder, layer and seed."""
-        key = (row.protocol, row.encoder, row.layer, row.seed)
-        kept = [r for r in self.rows if (r.protocol, r.encoder, r.layer, r.seed) != key]
-        self.rows = [*kept, row]
+        """Add a row in place of those it replaces."""
+        self.rows = [*(old for old in self.rows if not _replaced(old, row)), row]
 
     def extend(self, rows: Iterable[ProbeRow]) -> None:
         """Append several rows."""
@@ -152,7 +161,7 @@ class ProbeTable:
         spread = f"± sd over {seeds} seeds" if seeds > 1 else "± half the 95 % interval"
         width = max(len(name) for name in [*names, "accuracy %"])
         header = " ".join([" " * width, *(f"{f'layer {layer}':>11}" for layer in layers)])
-        lines = [f"{protocol} probe ({'; '.join(_notes(rows))}; {_tests(rows)}; {spread})", header]
+        lines = [f"{protocol} probe ({'; '.join(notes(rows))}; {_tests(rows)}; {spread})", header]
         for name in names:
             if set(means[name]) == {0}:
                 lines.append(f"{name:<{width}} {_cell(means[name].get(0))}")
@@ -162,9 +171,18 @@ class ProbeTable:
         return "\n".join(lines)
 
 
-def _notes(rows: list[ProbeRow]) -> list[str]:
-    """What the rows have in common; the penalty of a row stays in the CSV file."""
-    return list(dict.fromkeys(row.note.split(", l2")[0] for row in rows if row.note))
+def _replaced(old: ProbeRow, new: ProbeRow) -> bool:
+    if (old.protocol, old.encoder) != (new.protocol, new.encoder):
+        return False
+    other = (old.step, old.setting) != (new.step, new.setting)
+    return other or (old.layer, old.seed) == (new.layer, new.seed)
+
+
+def notes(rows: Sequence[ProbeRow]) -> list[str]:
+    """Settings of the rows, and how long the weights had learned."""
+    steps = sorted({row.step for row in rows if row.step is not None})
+    learned = [f"after {' or '.join(map(str, steps))} steps"] if steps else []
+    return [*dict.fromkeys(row.setting for row in rows if row.note), *learned]
 
 
 def _tests(rows: list[ProbeRow]) -> str:
@@ -209,4 +227,5 @@ def _parse(record: Mapping[str, str | None]) -> ProbeRow:
         low=number("low"),
         high=number("high"),
         top3=number("top3"),
+        step=None if (step := number("step")) is None else int(step),
     )

@@ -56,7 +56,10 @@ def prediction_sizes(learning: Learning, spikes: Sequence[Spikes]) -> tuple[floa
         z = area.scale * layer.mean(0).reshape(layer.shape[1], -1)
         size = float(np.sqrt(np.square(z @ area.W_pred.T).mean()))
         if not size > 0:
-            raise ValueError(f"Area {index + 1} predicts nothing on these samples.")
+            raise ValueError(
+                f"Area {index + 1} predicts nothing on these samples: it is silent, or its W_pred is 0. "
+                "Train it for longer, or sample for more --steps."
+            )
         sizes.append(size)
     return tuple(sizes)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from clapp_snn.figures import style
 from clapp_snn.figures.learning_curves import LearningCurve
@@ -50,7 +49,7 @@ def labelled_curves(
                 color=style.CYCLE[number % 7], fontsize=8, va="center", annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": style.CYCLE[number % 7], "linewidth": 0.6},
             )  # fmt: skip
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", " ")))
+        style.step_axis(axes)
         barred = any(curve.low is not None for curve in curves)
         axes.set_xlabel(f"learning steps (bars: {bars})" if barred else "learning steps")
         axes.set_ylabel(f"test accuracy of a {readout} (%)")

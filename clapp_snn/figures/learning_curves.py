@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from clapp_snn.figures import style
 
@@ -46,7 +45,7 @@ def learning_curves(
         if any(curve.baseline is not None for curve in curves):
             axes.plot([], [], "--", color=style.GREY, linewidth=1, label="random init")
         axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", " ")))
+        style.step_axis(axes)
         axes.set_xlabel("learning steps")
         axes.set_ylabel(f"test accuracy of a {readout} (%)")
         axes.set_title(title)

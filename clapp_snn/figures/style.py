@@ -8,6 +8,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from clapp_snn.files import atomic_path
 
@@ -81,6 +82,12 @@ def heading(figure: Figure, text: str) -> None:
     """A line above all panels, at the left; nothing for an empty text."""
     if text:
         figure.suptitle(text, x=0.01, ha="left", fontsize=11)
+
+
+def step_axis(axes: Axes) -> None:
+    """Whole steps, with spaces between the thousands."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", " ")))
 
 
 def light_grid(axes: Axes, axis: Literal["x", "y"] = "y") -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from clapp_snn.figures import style
 
@@ -36,9 +35,7 @@ def training_losses(
                 dot = "o" if len(steps) == 1 else None
                 axes.plot(steps, values[:, area], color=colour, label=names[area], marker=dot)
             axes.set_xlabel(unit)
-            axes.xaxis.set_major_formatter(
-                FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", " "))
-            )
+            style.step_axis(axes)
             axes.set_xlim(left=0)
             style.light_grid(axes)
         drawn[0].set_ylabel("loss")

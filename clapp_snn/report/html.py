@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from clapp_snn.evaluation.finetune import FinetuneRow, read_finetune
-from clapp_snn.evaluation.probe_table import RAW, LayerMean, ProbeTable
+from clapp_snn.evaluation.probe_table import RAW, LayerMean, ProbeTable, notes
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities import modality_of
@@ -109,6 +109,9 @@ def purpose(config: TrainConfig) -> str:
     task = {
         "contrast": "learns without labels, by telling the next glance at the same scene (fixation) "
         "from a glance at another scene (saccade)",
+        "predict": "learns without labels, by predicting one view of an image from another",
+        "goodness": "learns without labels, by responding to an image laid over itself and not to two images",
+        "hebbian": "learns without labels, by competition at every place",
         "supervised": "learns with labels",
         "none": "does not learn: it is the comparison at random initialisation",
     }[method.task]
@@ -129,7 +132,7 @@ def probe_blocks(table: ProbeTable) -> list[ProbeBlock]:
         blocks.append(
             ProbeBlock(
                 protocol=protocol,
-                notes=list(dict.fromkeys(row.note for row in measured if row.note)),
+                notes=notes(measured),
                 spread="95 % interval"
                 if seeds == 1
                 else f"mean - sd to mean + sd over {seeds} seeds",

@@ -34,7 +34,7 @@ def open_dataset(
     """
     if download and not spec.startswith(STL10_PREFIX):
         raise ValueError(
-            f"only STL-10 can be downloaded: write {STL10_PREFIX}FOLDER instead of {spec!r}, "
+            f"of images only STL-10 can be downloaded: write {STL10_PREFIX}FOLDER instead of {spec!r}, "
             f"or leave the download out"
         )
     dataset = _open(spec, download, seed, skip_unreadable)
@@ -54,7 +54,11 @@ def _open(spec: str, download: bool, seed: int, skip_unreadable: bool) -> Datase
         return open_stl10(folder)
     if is_image_folder(folder):
         return open_image_folder(folder, skip_unreadable=skip_unreadable)
-    found = "is a folder without such data" if folder.is_dir() else "is no folder"
+    found = (
+        "is a folder without such data"
+        if folder.is_dir()
+        else f"is no folder, seen from {Path.cwd()}"
+    )
     raise FileNotFoundError(
         f"no data: {spec!r} {found}. Accepted are {PHOTOGRAPHS!r} (embedded), '{STL10_PREFIX}FOLDER' or "
         f"the path of a folder with STL-10 binaries (train_X.bin, ...) or with images ({LAYOUT}); "

@@ -59,7 +59,8 @@ def open_stl10(folder: str | Path) -> Dataset:
     if home is None:
         raise FileNotFoundError(
             f"no STL-10 binaries in {folder}: expected train_X.bin, train_y.bin, test_X.bin, test_y.bin, "
-            f"class_names.txt and unlabeled_X.bin there or in stl10_binary/; download=True fetches STL-10"
+            "class_names.txt and unlabeled_X.bin there or in stl10_binary/; `clapp-snn train --download` "
+            "fetches STL-10"
         )
     names = _read_class_names(home)
     splits: dict[str, ArraySplit | Absent] = {

@@ -173,6 +173,10 @@ class TrainConfig:
                     f"{self.modality}"
                 )
         method = get_method(self.method, self.modality)
+        if self.modality == "images" and method.task == "contrast" and self.samples_in_group < 2:
+            problems.append(
+                "a saccade needs another image to land on: batch and group must be at least 2"
+            )
         if self.apical_rate is not None and method.task != "contrast":
             problems.append(f"apical_rate: method {self.method!r} has no W_pred")
         if self.sharing == "paper" and (

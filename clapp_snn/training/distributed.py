@@ -151,12 +151,10 @@ def _device(device: str | torch.device | None, local_rank: int) -> torch.device:
     if chosen.type != "cuda":
         return chosen
     if not torch.cuda.is_available():
-        raise RuntimeError(
-            "no CUDA device here; choose device=cpu or install a CUDA build of torch"
-        )
+        raise ValueError("no CUDA device here; choose device=cpu or install a CUDA build of torch")
     index = local_rank if chosen.index is None else chosen.index
     if index >= torch.cuda.device_count():
-        raise RuntimeError(
+        raise ValueError(
             f"process {local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; "
             "start torchrun with at most so many processes a machine"
         )

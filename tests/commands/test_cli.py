@@ -84,7 +84,17 @@ def test_expected_failures_are_one_line(tmp_path: Path, capsys: pytest.CaptureFi
         (["train", "--sharing", "paper"], "one partner image"),
         (["train", "--widht", "1"], "widht"),
         (["train", "--batch", "many"], "batch"),
+        (["train", "--learning-rate", "1"], "do you mean --learning_rate?"),
+        (["train", "--seed", "abc"], "--seed takes int, not 'abc'"),
+        (["train", "--sharing", "foo"], "--sharing takes 'code' or 'paper', not 'foo'"),
+        (["probe", "x", "--protocols", "fast"], "--protocols takes a list such as '[a,b]'"),
+        (["train", "x"], "unrecognized arguments: x"),
+        (["figures", "x", "--tsne_images", "-1"], "tsne_images"),
+        (["train", "--batch", "1"], "another image"),
+        (["info", "nowhere"], "methods, network, machine"),
+        (["train", "--device", "cuda:9"], "--device takes"),
         (["dream"], "dream"),
+        ([], "command"),
     ],
 )
 def test_bad_options(
@@ -95,7 +105,9 @@ def test_bad_options(
     except SystemExit as stop:
         status = int(stop.code or 0)
     assert status != 0
-    assert message in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])

@@ -1,10 +1,13 @@
 """The demo from pixels to report, cut short."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clapp_snn.cli import main
+from clapp_snn.commands.demo import demo_config, is_demo
+from clapp_snn.training.config import write_config
 
 
 def test_demo_ends_with_table_figures_and_report(
@@ -21,11 +24,25 @@ def test_demo_ends_with_table_figures_and_report(
     assert (out / "report.html").exists()
 
 
-def test_demo_removes_nothing_that_is_not_a_run(
+def test_demo_removes_nothing_that_is_not_a_demo(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     precious = tmp_path / "thesis.txt"
     precious.write_text("ten years")
     assert main(["demo", "--out", str(tmp_path), "--steps", "1", "--force"]) == 1
-    assert "not the folder of a run" in capsys.readouterr().err
+    assert "something else than a demo" in capsys.readouterr().err
     assert precious.read_text() == "ten years"
+    (tmp_path / "config.yaml").write_text("a: 1\n")
+    assert main(["demo", "--out", str(tmp_path), "--steps", "1", "--force"]) == 1
+    assert precious.read_text() == "ten years"
+
+
+def test_a_demo_is_known_by_its_configuration_and_files(tmp_path: Path) -> None:
+    write_config(tmp_path, demo_config(tmp_path, 20, 3))
+    assert is_demo(tmp_path)
+    (tmp_path / "finetune.csv").write_text("results that a demo does not make\n")
+    assert not is_demo(tmp_path)
+    write_config(tmp_path / "other", replace(demo_config(tmp_path, 20, 3), method="clapp"))
+    assert not is_demo(tmp_path / "other")
+    assert main(["demo", "--out", str(tmp_path / "other"), "--steps", "-1", "--force"]) == 1
+    assert (tmp_path / "other" / "config.yaml").exists()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ def test_a_row_measured_again_replaces_the_old_one() -> None:
     table = ProbeTable()
     table.extend([row(1, 40), row(2, 50), row(1, 60)])
     assert [(r.layer, r.accuracy) for r in table.rows] == [(2, 50), (1, 60)]
+
+
+def test_other_weights_or_settings_replace_what_would_be_averaged_with_them() -> None:
+    table = ProbeTable()
+    table.extend(
+        [row(1, 40), row(2, 50), row(1, 20, "random"), replace(row(1, 45, seed=1), step=60)]
+    )
+    assert [(r.encoder, r.layer, r.accuracy, r.seed) for r in table.rows] == [
+        ("random", 1, 20, 0), ("trained", 1, 45, 1),
+    ]  # fmt: skip
+    table.extend(
+        [replace(row(1, 47), step=60), replace(row(1, 60, seed=2), step=60, note="20 shots")]
+    )
+    assert [r.accuracy for r in table.rows] == [20, 60]
+    assert "after 60 steps" in table.text()
+    table.append(replace(row(2, 61, seed=2), step=60, note="20 shots, l2 0.1"))
+    assert [r.accuracy for r in table.rows] == [20, 60, 61]
 
 
 def test_one_seed_shows_its_interval_and_several_their_spread() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from clapp_snn.evaluation.finetune import FinetuneRow, write_finetune
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
-from clapp_snn.report.html import write_report
-from clapp_snn.training.config import write_config
+from clapp_snn.methods import METHODS
+from clapp_snn.report.html import purpose, write_report
+from clapp_snn.training.config import TrainConfig, write_config
 from clapp_snn.training.environment import record_environment
 from tests.training import tiny
 
@@ -186,3 +187,10 @@ def test_a_damaged_file_is_named(bare: Path, name: str, content: str) -> None:
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="not the folder of a run"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_can_say_what_it_does(method: str) -> None:
+    sentence = purpose(TrainConfig(method=method))
+    assert sentence.startswith("A VGG-6 encoder")
+    assert ("local rule" in sentence) == METHODS[method].explicit

@@ -88,7 +88,7 @@ def test_a_hundred_thousand_images_are_never_copied_whole(tmp_path):
 
 def test_no_binaries_at_all_says_what_is_expected(tmp_path):
     assert find_stl10(tmp_path) is None
-    with pytest.raises(FileNotFoundError, match=r"expected train_X.bin.*download=True"):
+    with pytest.raises(FileNotFoundError, match=r"expected train_X.bin.*--download"):
         open_stl10(tmp_path)
 
 

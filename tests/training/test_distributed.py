@@ -130,7 +130,7 @@ def test_half_an_environment_is_refused(no_torchrun: pytest.MonkeyPatch) -> None
 @pytest.mark.usefixtures("no_torchrun")
 def test_asking_for_an_absent_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RuntimeError, match="no CUDA device"):
+    with pytest.raises(ValueError, match="no CUDA device"):
         World.from_environment("cuda")
     assert World.from_environment().device.type == "cpu"
 
@@ -141,5 +141,5 @@ def test_more_processes_than_gpus_is_an_error(no_torchrun: pytest.MonkeyPatch) -
     settings = {"RANK": 1, "LOCAL_RANK": 1, "WORLD_SIZE": 2, "MASTER_PORT": 1, "MASTER_ADDR": 1}
     for name, value in settings.items():
         no_torchrun.setenv(name, str(value))
-    with pytest.raises(RuntimeError, match="process 1 of this machine has no GPU: there are 1"):
+    with pytest.raises(ValueError, match="process 1 of this machine has no GPU: there are 1"):
         World.from_environment()

@@ -1,0 +1,54 @@
+"""A parser whose errors are one line: what was wrong, and what to write instead."""
+
+import re
+import sys
+from difflib import get_close_matches
+from typing import NoReturn
+
+from jsonargparse import ArgumentParser
+
+UNKNOWN = re.compile(r"unrecognized arguments: (--[^\s=]+)")
+VALUE = re.compile(r'Parser key "(?P<option>[\w.]+)":\s*(?P<why>.*)', re.DOTALL)
+GIVEN = re.compile(r"(?:Got value|Given value): (?P<given>.*)")
+TYPES = re.compile(r"(?:Subtypes: \[|Expected an? )(?P<types>[^\n]*?)(?:\]?\n|\. Got|$)")
+
+
+class Parser(ArgumentParser):
+    """Usage is left to `--help`."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print one line.
+
+        Raises SystemExit with status 2.
+        """
+        parser = getattr(ex, "subcommand_parser", None) or self
+        command = parser.prog.replace("[options] ", "")
+        names = [name for action in parser._actions for name in action.option_strings]
+        text = f"{command}: {plainly(message, names)} ({command} --help tells more)"
+        print(text, file=sys.stderr)
+        raise SystemExit(2) from ex
+
+
+def plainly(message: str, options: list[str]) -> str:
+    """A parser's message in one line, in terms of options.
+
+    Args:
+        message: of jsonargparse.
+        options: all there are, with their dashes.
+    """
+    if found := UNKNOWN.search(message):
+        name = found[1]
+        near = get_close_matches(name.replace("-", "_"), [o.replace("-", "_") for o in options], 1)
+        meant = [o for o in options if near and o.replace("-", "_") == near[0]]
+        return f"there is no option {name}" + (f"; do you mean {meant[0]}?" if meant else ".")
+    one_line = " ".join(message.split())
+    found, given = VALUE.match(message), GIVEN.search(message)
+    types = TYPES.search(message)
+    if found is None or given is None or types is None or f"--{found['option']}" not in options:
+        return one_line
+    takes = re.sub(r"typing\.|<class '(\w+)'>", lambda m: m[1] or "", types["types"])
+    takes = re.sub(r"Literal\[([^\]]*)\]", lambda m: m[1].replace(", ", " or "), takes)
+    takes = takes.replace(", NoneType", "")
+    if "tuple" in takes:
+        takes = "a list such as '[a,b]', in quotes and brackets"
+    return f"--{found['option']} takes {takes}, not {given['given']!r}"
