@@ -20,10 +20,15 @@ from clapp_snn.figures.learning_curves import LearningCurve
 from clapp_snn.files import atomic_path, write_text
 from clapp_snn.methods import get_method
 from clapp_snn.stimuli.spec import data_name
-from clapp_snn.training.config import TrainConfig, read_config
+from clapp_snn.training.config import VARIANTS, TrainConfig, read_config
 
 RANDOM = "random init"
 BAND = "mean ± sd over runs"
+NO_SETTING = {
+    *VARIANTS, "apical_rate", "width", "seed", "data", "out", "device", "engine", "log_every",
+    "checkpoint_every", "keep", "milestones", "skip_unreadable",
+}  # fmt: skip
+"""Options that make no other experiment of a method, or stand in the label already."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,13 @@ class Cell:
 
 
 def compare(runs: Sequence[Path], out: Path, say: Callable[[str], None] = print) -> list[Path]:
-    """Write out/compare.csv, out/compare.txt and figures; runs of one method and width count as its seeds.
+    """Write out/compare.csv, out/compare.txt and figures; runs that differ in their seed alone are pooled.
 
-    Raises ValueError when the runs do not share their data, or two runs share method, width and seed.
+    Raises ValueError when the runs do not share their data, or two runs share all settings and the seed.
     """
     configs = {run: read_config(run) for run in runs}
-    _require_comparable(configs)
     labels = _labels(configs)
+    _require_comparable(configs, labels)
     ends, curves = _ends(configs, labels), _curves(configs, labels)
     text = _text(ends)
     say(text)
@@ -68,26 +73,32 @@ def compare(runs: Sequence[Path], out: Path, say: Callable[[str], None] = print)
     return paths
 
 
-def _require_comparable(configs: dict[Path, TrainConfig]) -> None:
+def _require_comparable(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> None:
     data = sorted({config.data for config in configs.values()})
     if len(data) != 1:
         raise ValueError(f"Runs on different data cannot be compared: {', '.join(data)}.")
-    seen: dict[tuple[str, str, float, int], Path] = {}
+    seen: dict[tuple[str, int], Path] = {}
     for run, config in configs.items():
-        key = (config.method, config.variant, config.width, config.seed)
+        key = (labels[run], config.seed)
         if key in seen:
-            raise ValueError(f"{seen[key]} and {run} share method, width and seed; leave one out.")
+            raise ValueError(f"{seen[key]} and {run} share settings and seed; leave one out.")
         seen[key] = run
 
 
 def _labels(configs: dict[Path, TrainConfig]) -> dict[Path, str]:
+    """Method, variant, and every other setting in which the runs of a method differ."""
     several = len({config.width for config in configs.values()}) > 1
-    return {
-        run: get_method(config.method, config.modality).title
-        + (f", {config.variant}" if config.variant else "")
-        + (f", width {config.width:g}" if several else "")
-        for run, config in configs.items()
-    }
+    labels = {}
+    for run, config in configs.items():
+        words = [get_method(config.method, config.modality).title, config.variant]
+        words += [f"width {config.width:g}"] if several else []
+        same = [other for other in configs.values() if other.method == config.method]
+        for name in (field.name for field in fields(TrainConfig)):
+            if name not in NO_SETTING and len({getattr(other, name) for other in same}) > 1:
+                value = getattr(config, name)
+                words.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
+        labels[run] = ", ".join(word for word in words if word)
+    return labels
 
 
 def _cell(protocol: str, label: str, steps: int, layer: int, values: list[float]) -> Cell:

@@ -83,7 +83,7 @@ def test_the_same_method_has_the_same_colour_in_every_panel(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"data": "elsewhere"}, "different data"), ({"seed": 1}, "share method, width and seed")],
+    [({"data": "elsewhere"}, "different data"), ({"seed": 1}, "share settings and seed")],
 )
 def test_runs_that_do_not_belong_together(
     tmp_path: Path, changes: dict[str, object], message: str
@@ -104,3 +104,19 @@ def test_command_line_says_which_run_lacks_a_probe(
     (run / "probe.csv").unlink()
     assert cli.main(["compare", str(run), "--out", str(tmp_path / "out")]) == 1
     assert "clapp-snn probe" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_told_apart(tmp_path: Path) -> None:
+    runs = [
+        made(tmp_path / "a", "clapp-s", 1, 40.0, steps=4),
+        made(tmp_path / "b", "clapp-s", 1, 46.0, learning_rate=2e-4),
+        made(tmp_path / "c", "clapp-s", 2, 46.0, learning_rate=2e-4, keep=7),
+        made(tmp_path / "d", "clapp", 1, 38.0),
+    ]
+    (text, *_) = compare(runs, tmp_path / "out", lambda _: None)
+    labels = {line.split("|")[1].strip() for line in text.read_text().splitlines() if "|" in line}
+    assert {
+        "CLAPP",
+        "CLAPP-s, steps 4, learning_rate 0.001",
+        "CLAPP-s, steps 6, learning_rate 0.0002",
+    } <= labels
