@@ -86,7 +86,7 @@ def heading(figure: Figure, text: str) -> None:
 
 def step_axis(axes: Axes) -> None:
     """Whole steps, with spaces between the thousands."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", " ")))
 
 
