@@ -14,7 +14,7 @@ from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.modality import ProbeRequest, chosen_protocols
-from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
+from clapp_snn.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
 from clapp_snn.training.device import device_of
 
@@ -35,25 +35,27 @@ def probe(
     modality = modality_of(config)
     protocols = chosen_protocols(modality, options.protocols)
     data = data_of(config)
-    own = options.weights is None
-    newest = load_checkpoint(folder) if own else None
-    source = options.weights if newest is None else newest.folder
-    assert source is not None
+    newest: Checkpoint | None = None
+    if options.weights is None:
+        newest = load_checkpoint(folder)
+        source = newest.folder
+    else:
+        source = options.weights
     say(f"Probing {source} on {data.name}, chance {data.chance:.1f} %")
     path = folder / FILE
-    table = ProbeTable.read(path) if own and path.exists() else ProbeTable()
+    table = ProbeTable.read(path) if newest and path.exists() else ProbeTable()
     states = folder / "probe_states" / source.name
 
     def keep(row: ProbeRow) -> None:
         if newest is not None and row.encoder == "trained":
             row = replace(row, step=newest.step)
         table.append(row)
-        if own:
+        if newest is not None:
             table.write(path)
 
-    request = _request(options, protocols, states if own else None)
+    request = _request(options, protocols, states if newest else None)
     modality.probe(config, source, data, request, keep)
-    if own and modality.paper_protocol in protocols:
+    if newest is not None and modality.paper_protocol in protocols:
         shutil.rmtree(states, ignore_errors=True)
     say(table.text())
     if data.name == modality.published and modality.paper_protocol in protocols:

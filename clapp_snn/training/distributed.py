@@ -67,7 +67,7 @@ class World:
 
         Raises:
             ValueError: only some of torchrun's variables are set.
-            RuntimeError: CUDA is asked for and absent, or there are fewer GPUs than local processes.
+            ValueError: CUDA is asked for and absent, or there are fewer GPUs than local processes.
         """
         missing = [name for name in _VARIABLES if name not in os.environ]
         if missing and ("WORLD_SIZE" in os.environ or "RANK" in os.environ):

@@ -165,7 +165,12 @@ class _Run:
         restore_adam(self.learner.optimizers, optimizer_names(self.network), checkpoint.optimizer)
         self.recent = [torch.tensor(row, device=self.world.device) for row in state["recent"]]
         self.seconds = state["seconds"]
-        self.histogram.load(state["scores"])
+        if "scores" in state:
+            self.histogram.load(state["scores"])
+        else:
+            self._say(
+                "The checkpoint is from an earlier version without counts of scores; they begin here."
+            )
         return checkpoint.step
 
     def go(self) -> TrainResult:

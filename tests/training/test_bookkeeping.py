@@ -1,5 +1,6 @@
 """What a run keeps beside its weights, and what must not stop it."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -56,6 +57,19 @@ def test_counts_belong_to_their_checkpoint(tmp_path: Path) -> None:
     shutil.rmtree(run / "checkpoints" / "step_00000006")
     train(config, tiny.dataset(), tiny.SINGLE, IMAGES, resume=True, quiet=True)
     assert counts(run) == whole
+
+
+def test_a_checkpoint_without_counts_is_resumed_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    train(tiny.config(run, steps=2), tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    file = run / "checkpoints" / "step_00000002" / "state.json"
+    state = json.loads(file.read_text())
+    del state["state"]["scores"]
+    file.write_text(json.dumps(state))
+    train(tiny.config(run, steps=4), tiny.dataset(), tiny.SINGLE, IMAGES, resume=True)
+    assert "without counts of scores" in capsys.readouterr().out
 
 
 def test_counts_of_other_bins_are_refused() -> None:
