@@ -4,9 +4,8 @@ import sys
 from collections.abc import Callable
 
 from clapp_snn.native import NativeUnavailable
+from clapp_snn.numerical_failures import ConvergenceError, DivergenceError
 from clapp_snn.training.checkpoint import CheckpointError
-from clapp_snn.training.loop import DivergenceError
-from clapp_snn.training.stream_learner import DivergedWeights
 
 
 class OutOfRange(Exception):
@@ -18,8 +17,8 @@ EXPECTED = (
     OSError,
     ImportError,
     CheckpointError,
+    ConvergenceError,
     DivergenceError,
-    DivergedWeights,
     NativeUnavailable,
     OutOfRange,
 )

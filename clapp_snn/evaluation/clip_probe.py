@@ -27,6 +27,7 @@ from clapp_snn.evaluation.clip_features import (
 )
 from clapp_snn.evaluation.probe_state import load_state, save_state
 from clapp_snn.evaluation.scores import LayerScore, require_finite, score_logits
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.clips import ClipDataset, without_short
 
@@ -154,7 +155,7 @@ def clip_probe(
     stopped, with the same result. `on_epoch` receives the epoch (from 1) and the mean loss a layer.
 
     Raises ValueError if a split has no labels or too few clips, features are not finite, or `state` belongs
-    to another probe.
+    to another probe; DivergenceError if a loss becomes NaN or infinite, naming the epoch.
     """
     settings = settings or ClipProbeSettings()
     split, short = without_short(dataset.train, clips.frames, dataset.every, "train")
@@ -192,7 +193,10 @@ def clip_probe(
             total += float(loss)
         mean = total / (batches * len(sizes))
         if not math.isfinite(mean):
-            raise ValueError(f"The classifier diverged in epoch {epoch + 1}: its loss is {mean}.")
+            raise DivergenceError(
+                f"The classifier diverged in epoch {epoch + 1}: its loss is {mean}. "
+                "Use a smaller learning rate."
+            )
         if on_epoch is not None:
             on_epoch(epoch + 1, mean)
         if state is not None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from clapp_snn.evaluation.cache import CachedFeatures
 from clapp_snn.evaluation.features import standardise
 from clapp_snn.evaluation.scores import LayerScore, require_finite, score_logits
+from clapp_snn.numerical_failures import ConvergenceError
 from clapp_snn.randomness import generator
 
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -43,7 +44,7 @@ def fit_logistic(
 
     Raises:
         ValueError: if the features are not finite or `l2` is not positive.
-        RuntimeError: if the optimum is not reached in `max_iterations`.
+        ConvergenceError: if the optimum is not reached in `max_iterations`.
     """
     require_finite(features, "The features")
     if not l2 > 0:
@@ -84,7 +85,7 @@ def fit_logistic(
         loss_and_gradient()
     residual = max(float(part.grad.abs().max()) for part in (v, bias) if part.grad is not None)
     if residual > 100 * tolerance:
-        raise RuntimeError(
+        raise ConvergenceError(
             f"The logistic regression did not converge (gradient {residual:.1e} after at most "
             f"{max_iterations} iterations). Use a larger l2 or more iterations."
         )

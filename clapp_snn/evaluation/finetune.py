@@ -23,6 +23,7 @@ from clapp_snn.evaluation.interfaces import ImageDataset, Views, labels_of
 from clapp_snn.evaluation.linear_probe import LinearHeads
 from clapp_snn.evaluation.scores import score_logits
 from clapp_snn.files import atomic_path
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
 
 
@@ -102,7 +103,7 @@ def finetune(
 
     Raises:
         ValueError: if a split is empty or unlabelled.
-        RuntimeError: if a loss becomes NaN or infinite, naming start and epoch.
+        DivergenceError: if a loss becomes NaN or infinite, naming start and epoch.
     """
     settings = settings or FinetuneSettings()
     labels = labels_of(dataset.train, "train")
@@ -169,7 +170,7 @@ def _train(
             total += float(loss.detach()) * len(indices)
         mean = total / len(subset)
         if not mean < float("inf"):
-            raise RuntimeError(
+            raise DivergenceError(
                 f"Fine-tuning from '{name}' diverged in epoch {epoch + 1} (loss {mean}). "
                 "Use a smaller learning rate."
             )

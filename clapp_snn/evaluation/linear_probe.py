@@ -20,6 +20,7 @@ from clapp_snn.evaluation.features import grid_mean, pixel_features, pooled_feat
 from clapp_snn.evaluation.interfaces import FeatureEncoder, ImageDataset, Views, labels_of
 from clapp_snn.evaluation.probe_state import load_state, save_state
 from clapp_snn.evaluation.scores import LayerScore, require_finite, score_logits
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
 
 
@@ -141,6 +142,7 @@ def linear_probe(
     Raises:
         ValueError: if a split is empty or unlabelled, the features are not finite, or `state` belongs to
             another encoder, data set or setting.
+        DivergenceError: if a loss becomes NaN or infinite, naming the epoch.
     """
     settings = settings or LinearProbeSettings()
     labels = labels_of(dataset.train, "train")
@@ -183,7 +185,7 @@ def linear_probe(
                 total += heads.step(features, target) * len(target)
         mean = float(total) / (len(labels) * len(sizes))
         if not math.isfinite(mean):
-            raise ValueError(
+            raise DivergenceError(
                 f"The loss of the probe is {mean} in epoch {epoch + 1}: features of training samples are not "
                 "finite, or a learning rate is too high."
             )

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.glances import GlanceStream
 
@@ -107,7 +108,7 @@ def train_supervised(
     The stream shows what unsupervised networks see, in the same order; its fixations and saccades mean
     nothing here.
 
-    Raises ValueError for objects without labels, RuntimeError when the loss is not finite.
+    Raises ValueError for objects without labels, DivergenceError when the loss is not finite.
     """
     labels = stream.objects.labels
     if labels is None:
@@ -120,7 +121,9 @@ def train_supervised(
         logits = network(glance.view)
         loss = F.cross_entropy(logits, target)
         if not bool(torch.isfinite(loss)):
-            raise RuntimeError(f"The loss of window {window + 1} is not finite.")
+            raise DivergenceError(
+                f"The loss of window {window + 1} is not finite. Use a smaller learning rate."
+            )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -75,7 +75,7 @@ def extract_tar(archive: str | Path, folder: str | Path) -> None:
     """
     root = Path(folder)
     if not hasattr(tarfile, "data_filter"):
-        raise RuntimeError(
+        raise ImportError(
             f"this Python cannot unpack archives safely; use 3.11.4 or newer, or unpack {archive} by hand"
         )
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=root) as temporary:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clapp_snn.circuit.network import SaccadeStream
 from clapp_snn.files import write_text
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
 from clapp_snn.training.batches import Plan
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
@@ -33,10 +34,6 @@ from clapp_snn.training.score_histogram import ScoreHistogram
 
 DATA_FILE = "data.json"
 DIVERGED = 1e6
-
-
-class DivergenceError(RuntimeError):
-    """A loss became NaN, infinite or absurdly large."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,8 @@ from torch.optim import SGD, Adam, Optimizer
 from clapp_snn.circuit.stream_area import StreamAreaState
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.circuit.stream_state import Learned
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
-
-
-class DivergedWeights(RuntimeError):
-    """Weights of an area are NaN or infinite."""
 
 
 class AreaWindow(NamedTuple):
@@ -62,7 +59,7 @@ class StreamLearner:
     ) -> list[AreaWindow]:
         """Read every area at the end of a window and change its weights; reports bottom up.
 
-        Raises DivergedWeights, naming the area, when a weight is not finite afterwards.
+        Raises DivergenceError, naming the area, when a weight is not finite afterwards.
         """
         return self.apply(
             (
@@ -86,14 +83,14 @@ class StreamLearner:
         return seen
 
     def require_finite(self) -> None:
-        """Raise DivergedWeights, naming the area, where a weight is NaN or infinite."""
+        """Raise DivergenceError, naming the area, where a weight is NaN or infinite."""
         for area in range(len(self.hierarchy.areas)):
             self._require_finite(area)
 
     def _require_finite(self, area: int) -> None:
         weights = self.hierarchy.area(area).parameters()
         if not all(bool(torch.isfinite(each).all()) for each in weights):
-            raise DivergedWeights(
+            raise DivergenceError(
                 f"The weights of area {area + 1} are not finite any more; try a lower learning_rate."
             )
 

@@ -9,6 +9,7 @@ import torch
 
 from clapp_snn.circuit.engine_choice import Engine, choose_engine
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.checkpoint import (
     Checkpoint,
@@ -29,7 +30,7 @@ from clapp_snn.training.stream_config import (
     require_same_stream,
     write_stream_config,
 )
-from clapp_snn.training.stream_learner import AreaWindow, DivergedWeights, StreamLearner
+from clapp_snn.training.stream_learner import AreaWindow, StreamLearner
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
 from clapp_snn.training.stream_runner import engine_of
 from clapp_snn.training.stream_session import StreamSession
@@ -60,7 +61,7 @@ def train_stream(
         FileNotFoundError: `resume` is on and there is no run.
         FileNotFoundError, ValueError: data are missing or bad, as `open_objects` says.
         ValueError: the configuration is impossible, or differs from that of the run that is resumed.
-        DivergedWeights: weights are not finite; names area and window. Checkpoints are from before.
+        DivergenceError: weights are not finite; names area and window. Checkpoints are from before.
         OSError: a checkpoint could not be written; earlier ones are kept.
     """
     return _StreamRun(config, objects, resume=resume, quiet=quiet).go()
@@ -149,8 +150,8 @@ class _StreamRun:
         while session.windows < config.windows and not stop.requested:
             try:
                 seen = session.advance()
-            except DivergedWeights as error:
-                raise DivergedWeights(f"Window {session.windows + 1}: {error}") from error
+            except DivergenceError as error:
+                raise DivergenceError(f"Window {session.windows + 1}: {error}") from error
             if seen is None:
                 continue
             self.recent.append(seen)

@@ -103,7 +103,7 @@ class StreamSession:
     def advance(self) -> list[AreaWindow] | None:
         """One time step, or one window where it is done at once; at the end of a window learn, and report.
 
-        Raises EOFError at the end of the stream, DivergedWeights as the learner does.
+        Raises EOFError at the end of the stream, DivergenceError as the learner does.
         """
         if self._seen is None:
             self._seen = self.stream.next(self.position)

@@ -106,3 +106,11 @@ def test_finetune_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["finetune", str(run), "--epochs", "1", "--batch", "8"]) == 0
     assert "scratch" in capsys.readouterr().out
     assert (run / "finetune.csv").exists()
+
+
+def test_diverging_fine_tuning_is_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Adam's first step has the size of its rate: weights of 1e30 overflow float32 in the second layer."""
+    assert main(["finetune", str(run), "--learning_rate", "1e30"]) == 1
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("clapp-snn finetune: Fine-tuning from ")
+    assert message.endswith("Use a smaller learning rate.")

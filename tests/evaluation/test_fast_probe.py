@@ -15,6 +15,7 @@ from clapp_snn.evaluation.fast_probe import (
     in_span,
 )
 from clapp_snn.evaluation.interfaces import standard_views
+from clapp_snn.numerical_failures import ConvergenceError
 from tests.evaluation.fakes import MatrixEncoder, dataset
 
 
@@ -96,5 +97,5 @@ def test_damaged_features_and_senseless_penalty_are_refused() -> None:
 
 def test_unfinished_optimisation_is_an_error() -> None:
     x, y = blobs(60, 8, 3, 0)
-    with pytest.raises(RuntimeError, match="did not converge"):
+    with pytest.raises(ConvergenceError, match="did not converge"):
         fit_logistic(x, y, 3, 1e-3, tolerance=1e-9, max_iterations=1)

@@ -16,6 +16,7 @@ from clapp_snn.evaluation.finetune import (
     write_finetune,
 )
 from clapp_snn.evaluation.interfaces import standard_views
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
 from tests.evaluation.fakes import dataset
 
@@ -93,7 +94,7 @@ def test_divergence_names_start_and_epoch() -> None:
     broken = encoder()
     with torch.no_grad():
         broken.layer(0).bias.fill_(float("nan"))
-    with pytest.raises(RuntimeError, match="from 'scratch' diverged in epoch 1"):
+    with pytest.raises(DivergenceError, match="from 'scratch' diverged in epoch 1"):
         finetune({"scratch": broken}, dataset(), VIEWS, 0, FinetuneSettings(epochs=1))
 
 

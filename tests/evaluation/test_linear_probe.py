@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 
 from clapp_snn.evaluation.interfaces import standard_views
 from clapp_snn.evaluation.linear_probe import LinearHeads, LinearProbeSettings, linear_probe
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
 from tests.evaluation.fakes import MatrixEncoder, dataset
 
@@ -165,6 +166,6 @@ def test_damaged_training_features_are_refused(tmp_path: Path) -> None:
             return found
 
     state = tmp_path / "state.safetensors"
-    with pytest.raises(ValueError, match="loss of the probe is nan in epoch 1"):
+    with pytest.raises(DivergenceError, match="loss of the probe is nan in epoch 1"):
         linear_probe(BrokenOnce(), dataset(), VIEWS, 0, SHORT, state=state)
     assert not state.exists()

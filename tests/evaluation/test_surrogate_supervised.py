@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clapp_snn.evaluation.spike_counts import cache_counts
 from clapp_snn.evaluation.surrogate_supervised import SurrogateNetwork, train_supervised
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.digits import DigitSet, open_digits
 from clapp_snn.stimuli.glances import GlanceStream
@@ -112,5 +113,5 @@ def test_bad_input() -> None:
     with torch.no_grad():
         network.readout.weight.fill_(torch.nan)
     digits = EncodedGlances(open_digits(0, 40).train)
-    with pytest.raises(RuntimeError, match="window 1"):
+    with pytest.raises(DivergenceError, match="window 1"):
         next(train_supervised(network, GlanceStream(digits, [0], 0), 1))

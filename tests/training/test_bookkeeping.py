@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.training import loop
 from clapp_snn.training.build import choose_engine
 from clapp_snn.training.config import from_mapping
@@ -88,7 +89,7 @@ def test_an_unbounded_loss_may_fall_but_not_rise(
     last = (run.folder / "metrics.csv").read_text().split()[-1].split(",")
     assert min(float(value) for value in last[5:11]) < -2.5
     monkeypatch.setattr(loop, "DIVERGED", 1.0)
-    with pytest.raises(loop.DivergenceError, match="Area 1 diverged at step 1"):
+    with pytest.raises(DivergenceError, match="Area 1 diverged at step 1"):
         train(tiny.config(tmp_path / "b"), tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
 
 

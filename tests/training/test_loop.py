@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.stimuli.photographs import open_photographs
 from clapp_snn.training import checkpoint, loop
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
 from clapp_snn.training.learner import AreaReport, LocalLearner
-from clapp_snn.training.loop import DivergenceError, train
+from clapp_snn.training.loop import train
 from tests.training import tiny
 
 

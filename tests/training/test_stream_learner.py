@@ -8,10 +8,11 @@ from torch import Tensor
 
 from clapp_snn.circuit.drawn_window import drawn_windows
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.stream_build import build_network, open_objects
 from clapp_snn.training.stream_config import StreamConfig
-from clapp_snn.training.stream_learner import DivergedWeights, StreamLearner
+from clapp_snn.training.stream_learner import StreamLearner
 from clapp_snn.training.stream_session import StreamSession
 
 TINY = StreamConfig(units=(6, 5), window=30.0, batch=4, seed=3)
@@ -87,7 +88,7 @@ def test_weights_that_are_not_finite_name_their_area() -> None:
     window(it)
     with torch.no_grad():
         it.network.area(1).W_pred[0, 0] = torch.nan
-    with pytest.raises(DivergedWeights, match="area 2 are not finite"):
+    with pytest.raises(DivergenceError, match="area 2 are not finite"):
         window(it)
 
 

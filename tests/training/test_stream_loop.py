@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training import checkpoint, stream_loop
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.stream_build import build_network, open_objects
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
-from clapp_snn.training.stream_learner import DivergedWeights, StreamLearner
+from clapp_snn.training.stream_learner import StreamLearner
 from clapp_snn.training.stream_loop import train_stream
 from clapp_snn.training.stream_session import StreamSession, unflatten
 from tests.small_data import write_events, write_images
@@ -166,7 +167,7 @@ def test_diverging_weights_name_area_and_window_and_keep_checkpoints(
     poisoned.calls = 0
     monkeypatch.setattr(StreamLearner, "apply", poisoned)
     config = replace(TINY, out=tmp_path / "run")
-    with pytest.raises(DivergedWeights, match="Window 6: The weights of area 1 are not finite"):
+    with pytest.raises(DivergenceError, match="Window 6: The weights of area 1 are not finite"):
         train_stream(config, quiet=True)
     assert load_checkpoint(config.folder()).step == 4
 
@@ -183,7 +184,7 @@ def test_weights_of_a_checkpoint_that_are_not_finite_name_their_area(
         return found
 
     monkeypatch.setattr(stream_loop, "load_checkpoint", poisoned)
-    with pytest.raises(DivergedWeights, match="weights of area 2 are not finite"):
+    with pytest.raises(DivergenceError, match="weights of area 2 are not finite"):
         train_stream(replace(config, windows=9), quiet=True, resume=True)
 
 
