@@ -49,58 +49,60 @@ class PredictiveCoding(TopLossNetwork):
         for index in range(len(self.encoder.channels)):
             responses.append(self.encoder.respond(index, states[-1], learn=True))
             states.append(responses[-1].output)
-        for _ in range(self.settle_steps):
-            _, _, errors = self._errors(states, responses, images, group, draw)
-            self._move(states, responses, errors)
-            # The input does not move, so the first response stays what it is.
-            for index in range(1, len(responses)):
+        for step in range(self.settle_steps):
+            # Errors start at the top and travel down a layer a step: what they have not reached rests.
+            lowest = max(0, len(responses) - 1 - step)
+            _, pull = self._pull(states[-1], images, group, draw)
+            self._move(states, responses, pull, lowest)
+            for index in range(lowest + 1, len(responses)):
                 responses[index] = self.encoder.respond(index, states[index], learn=True)
-        signals, scale, errors = self._errors(states, responses, images, group, draw)
+        signals, _ = self._pull(states[-1], images, group, draw)
+        scale = self.drive * states[-1].shape[0]
         for index, (x, response) in enumerate(zip(states[:-1], responses, strict=True)):
             layer = self.encoder.layer(index)
             assert response.code is not None
             change = convolution.update_windows(
-                x, response.code, errors[index], layer.pool, engine=self.encoder.engine
+                x,
+                response.code,
+                states[index + 1] - response.output,
+                layer.pool,
+                engine=self.encoder.engine,
             )
             weight, bias = (part / scale for part in change)
             named = convolution.ConvolutionUpdate(weight, bias)
             yield self.named(index, named, signals, draw[0])
 
-    def _errors(
+    def _pull(
         self,
-        states: list[Tensor],
-        responses: list[convolution.Response],
+        top: Float[Tensor, "patch row col channel"],
         images: int,
         group: int,
         draw: list[Draw],
-    ) -> tuple[AreaSignals, float, list[Tensor]]:
-        """Signals of the top area, patches a loss is averaged over, and eps of every layer.
-
-        One value more than there are layers: the last is minus the gradient of the loss at the top activity.
-        """
-        top = states[-1]
-        patches = top.shape[0]
+    ) -> tuple[AreaSignals, Float[Tensor, "patch row col channel"]]:
+        """Signals of the top area, and minus the gradient of the loss at the top activity."""
         signals, pull = self.compare(top.mean((1, 2)), images, group, draw)
         positions = top.shape[1] * top.shape[2]
-        scale = self.drive * patches
-        pulled = (pull * (scale / positions)).to(top.dtype)[:, None, None, :].expand_as(top)
-        errors = [
-            state - response.output for state, response in zip(states[1:], responses, strict=True)
-        ]
-        return signals, scale, [*errors, pulled]
+        pull = (pull * (self.drive * top.shape[0] / positions)).to(top.dtype)
+        return signals, pull[:, None, None, :].expand_as(top)
 
     def _move(
-        self, states: list[Tensor], responses: list[convolution.Response], errors: list[Tensor]
+        self,
+        states: list[Tensor],
+        responses: list[convolution.Response],
+        pull: Tensor,
+        lowest: int,
     ) -> None:
-        """One downhill step of all activities but the input."""
-        count = len(responses)
-        for index in range(count):
-            if index == count - 1:
-                change = errors[count] - errors[index]
+        """One downhill step of the activities of the layers from `lowest` up; those below have no errors."""
+        error = states[lowest + 1] - responses[lowest].output
+        for index in range(lowest, len(responses)):
+            if index == len(responses) - 1:
+                change = pull - error
             else:
-                layer, code = self.encoder.layer(index + 1), responses[index + 1].code
-                assert code is not None
+                layer, above = self.encoder.layer(index + 1), responses[index + 1]
+                assert above.code is not None
+                error_above = states[index + 2] - above.output
                 change = convolution.send_back(
-                    errors[index + 1], code, layer.weight, layer.pool, engine=self.encoder.engine
-                ).sub_(errors[index])
+                    error_above, above.code, layer.weight, layer.pool, engine=self.encoder.engine
+                ).sub_(error)
+                error = error_above
             states[index + 1] = states[index + 1].add(change, alpha=self.settle_rate)

@@ -154,7 +154,7 @@ def settled_by_autograd(network: PredictiveCoding) -> list[Tensor]:
     return states
 
 
-@pytest.mark.parametrize("steps", [0, 1, 7])
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 7])
 def test_predictive_coding_descends_its_energy(steps: int) -> None:
     network = coding(steps, 0.1, 1.0)
     states = settled_by_autograd(network)
