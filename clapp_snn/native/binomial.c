@@ -65,7 +65,9 @@ INLINE float log_of_rest(float q) {
 }
 
 INLINE int any_lane(vi mask) {
-#if defined(__AVX__) && !defined(__AVX512F__)
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX__)
     return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
 #else
     int32_t any = 0;

@@ -1,6 +1,8 @@
 /* Register-blocked micro-kernels: MR x NV vector accumulators, one broadcast and NV products a row. */
 #include "gemm.h"
 
+#define LINE 16 /* floats of a cache line */
+
 INLINE void rows_tile(const int m, int depth, const float *a, long lda, const float *b, float *c) {
     vf sum[MR][NV];
     UNROLL for (int r = 0; r < m; r++)
@@ -21,7 +23,7 @@ INLINE void columns_tile(const int m, int rows, const float *a, long lda, const 
                          int add) {
     vf sum[MR][NV];
     if (add) { /* c comes from memory in large layers: this tile and the next are asked for early */
-        UNROLL for (int r = 0; r < m + MR; r++) __builtin_prefetch(c + r * NR, 1);
+        UNROLL for (int at = 0; at < (m + MR) * NR; at += LINE) __builtin_prefetch(c + at, 1);
     }
     UNROLL for (int r = 0; r < m; r++)
         UNROLL for (int v = 0; v < NV; v++) sum[r][v] = (vf){0};

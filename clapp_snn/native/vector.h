@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -55,8 +55,11 @@ INLINE void vstore_part(float *p, vf a, int count) {
     if (count >= VL) vstore(p, a);
     else memcpy(p, &a, sizeof(float) * (size_t)count);
 }
-/* GCC makes long detours of these two conversions for AVX2. */
-#if defined(__AVX2__) && !defined(__AVX512F__)
+/* GCC makes long detours of these two conversions for AVX2 and AVX-512. */
+#if defined(__AVX512F__)
+INLINE vi widen(vb a) { return (vi)_mm512_cvtepu8_epi32((__m128i)a); }
+INLINE vb narrow(vi a) { return (vb)_mm512_cvtepi32_epi8((__m512i)a); }
+#elif defined(__AVX2__)
 INLINE vi widen(vb a) {
     __m128i low = _mm_setzero_si128();
     memcpy(&low, &a, sizeof a);
