@@ -22,7 +22,8 @@ _PACKAGES = ("clapp-snn", "torch", "numpy", "safetensors", "scikit-learn", "scik
 def describe_environment(seed: int, command: Sequence[str] | str) -> dict[str, Any]:
     """JSON-able facts about this process; `command` is the command line as typed, or its words.
 
-    Memory is in bytes. `git` is null unless the package runs from a git checkout of its own.
+    Memory is in bytes; `vectors` is the widest instruction set that PyTorch uses. `git` is null unless the
+    package runs from a git checkout of its own.
     """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -33,6 +34,7 @@ def describe_environment(seed: int, command: Sequence[str] | str) -> dict[str, A
         "platform": platform.platform(),
         "cpu": {
             "model": _cpu_model(),
+            "vectors": torch.backends.cpu.get_cpu_capability(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
         },

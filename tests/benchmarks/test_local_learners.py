@@ -120,7 +120,7 @@ def test_the_tables_say_what_the_cells_say(tmp_path: Path) -> None:
         "| +24.0 |"
     ) in text
     assert "| random init | 1 | 20.0 | 30.0 | 30.0 (layer 2) | - |" in text
-    assert "| latent predictive learning | explicit | 12 | 100.00 | 2.0 | 3.0 |" in text
+    assert "| latent predictive learning | explicit | 12 | 100.00 | 1.00 | 2.0 | 3.0 |" in text
 
 
 def test_means_and_ranges() -> None:

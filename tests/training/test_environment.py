@@ -24,6 +24,7 @@ def test_describes_this_process() -> None:
     assert facts["python"] == platform.python_version()
     assert facts["cpu"]["threads"] == torch.get_num_threads()
     assert facts["cpu"]["model"]
+    assert facts["cpu"]["vectors"]
     assert len(facts["gpus"]) == torch.cuda.device_count()
     assert json.loads(json.dumps(facts)) == facts
 
