@@ -22,6 +22,8 @@ class ProbeOptions:
         curve: probe every kept checkpoint with the quick protocols, too (learning curves).
         weights: a .safetensors file or a checkpoint to probe instead of the run's newest weights; the result
             is printed, the run's probe.csv is left as it is.
+        baselines: probe random init and the raw stimulus, too; without them a probe takes half the time, for
+            runs whose baselines another run has measured.
         device: "auto", "cpu" or "cuda".
     """
 
@@ -31,6 +33,7 @@ class ProbeOptions:
     paper_epochs: int | None = None
     curve: bool = False
     weights: Path | None = None
+    baselines: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

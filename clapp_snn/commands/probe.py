@@ -106,5 +106,6 @@ def _request(
         device=device_of(options.device),
         shots=options.shots,
         paper_epochs=options.paper_epochs,
+        baselines=options.baselines,
         states=states,
     )

@@ -46,6 +46,8 @@ def run_probes(
     device: torch.device | str = "cpu",
     settings: ProbeSettings | None = None,
     views: Views | None = None,
+    *,
+    baselines: bool = True,
     state_folder: Path | None = None,
     progress: bool = False,
     on_row: Callable[[ProbeRow], None] | None = None,
@@ -53,7 +55,8 @@ def run_probes(
     """Probe every encoder with every protocol; raw pixels are added by themselves.
 
     `encoders` maps names to encoders on `device` and must hold one named "random" (same architecture at
-    random initialisation), without which no number says anything. `state_folder` makes the paper's probe
+    random initialisation), without which no number says anything; `baselines=False`, for those who have
+    them from another run, asks for neither it nor pixels. `state_folder` makes the paper's probe
     resumable; `on_row` sees every row as soon as it is measured.
 
     Raises:
@@ -65,7 +68,7 @@ def run_probes(
             f"Unknown probe protocol {', '.join(unknown) or '(none given)'}; "
             f"choose from {', '.join(PROTOCOLS)}."
         )
-    if RANDOM not in encoders:
+    if baselines and RANDOM not in encoders:
         raise ValueError(
             f"A probe needs an encoder named '{RANDOM}' (the same architecture at random "
             "initialisation) to compare with."
@@ -87,7 +90,10 @@ def run_probes(
                 on_row(row)
 
     cached = [name for name in protocols if name != "paper"]
-    sources: dict[str, FeatureEncoder | None] = {**encoders, PIXELS: None}
+    sources: dict[str, FeatureEncoder | None] = {
+        **encoders,
+        **({PIXELS: None} if baselines else {}),
+    }
     for name, encoder in sources.items() if cached else ():
         bar = f"features of {name}" if progress else None
         for protocol, scores in probe_encoder(
@@ -101,7 +107,7 @@ def run_probes(
                 dataset,
                 views,
                 seed,
-                replace(settings.paper, pixels=number == 0),
+                replace(settings.paper, pixels=baselines and number == 0),
                 device,
                 state_folder / f"probe_{name}_{seed}.safetensors" if state_folder else None,
                 f"paper's probe of {name}" if progress else None,

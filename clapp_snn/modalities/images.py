@@ -77,9 +77,11 @@ class Images:
         request: ProbeRequest,
         on_row: Callable[[ProbeRow], None],
     ) -> None:
-        """Every layer beside random initialisation and raw pixels (`evaluation.run_probes`)."""
-        random = random_encoder(config, request.device)
-        encoders = {"trained": load_encoder(config, weights, request.device), "random": random}
+        """Every layer, beside random initialisation and raw pixels (`evaluation.run_probes`)."""
+        trained = load_encoder(config, weights, request.device)
+        encoders = {"trained": trained}
+        if request.baselines:
+            encoders["random"] = random_encoder(config, request.device)
         run_probes(
             encoders,
             data,
@@ -87,7 +89,8 @@ class Images:
             request.seed,
             request.device,
             _settings(request),
-            _views(config, random),
+            _views(config, trained),
+            baselines=request.baselines,
             state_folder=request.states,
             progress=request.progress,
             on_row=on_row,

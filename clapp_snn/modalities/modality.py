@@ -23,6 +23,7 @@ class ProbeRequest:
         seed: of draws, augmentation and classifier initialisation.
         shots: labelled samples a class in a few-shot probe.
         paper_epochs: epochs of the published protocol; None takes the published number.
+        baselines: random init and the raw stimulus are probed, too.
         states: folder for unfinished probes, to go on with; None keeps nothing.
         progress: show bars.
     """
@@ -32,6 +33,7 @@ class ProbeRequest:
     seed: int = 0
     shots: int = 5
     paper_epochs: int | None = None
+    baselines: bool = True
     states: Path | None = None
     progress: bool = True
 
@@ -80,7 +82,7 @@ class Modality(Trainable, Protocol):
         request: ProbeRequest,
         on_row: Callable[[ProbeRow], None],
     ) -> None:
-        """Read out every layer of the weights beside random initialisation and the raw stimulus.
+        """Read out every layer of the weights, and unless told not to random init and the raw stimulus.
 
         `on_row` gets every result as soon as it is measured.
         """

@@ -72,13 +72,12 @@ class Speech:
         request: ProbeRequest,
         on_row: Callable[[ProbeRow], None],
     ) -> None:
-        """Every layer beside random initialisation and MFCC."""
+        """Every layer, beside random initialisation and MFCC."""
         device = request.device
-        sources = {
-            "trained": encoder_frames(load_speech_encoder(config, weights, device), device),
-            "random": encoder_frames(random_speech_encoder(config, device), device),
-            "mfcc": mfcc_frames(),
-        }
+        sources = {"trained": encoder_frames(load_speech_encoder(config, weights, device), device)}
+        if request.baselines:
+            sources["random"] = encoder_frames(random_speech_encoder(config, device), device)
+            sources["mfcc"] = mfcc_frames()
         for name, read in sources.items():
             for protocol, scores in _scores(read, data, request, name).items():
                 for score in scores:

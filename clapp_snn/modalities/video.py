@@ -119,11 +119,10 @@ class Video:
         request: ProbeRequest,
         on_row: Callable[[ProbeRow], None],
     ) -> None:
-        """Every layer beside random initialisation and time-averaged pixels."""
-        encoders = {
-            "trained": _load(config, weights, request.device),
-            "random": _random(config, request.device),
-        }
+        """Every layer, beside random initialisation and time-averaged pixels."""
+        encoders = {"trained": _load(config, weights, request.device)}
+        if request.baselines:
+            encoders["random"] = _random(config, request.device)
         clips = _settings(config)
 
         def record(scores: list[LayerScore], protocol: str, name: str) -> None:
@@ -131,7 +130,8 @@ class Video:
                 on_row(ProbeRow.of(score, protocol, name, request.seed))
 
         if "fast" in request.protocols:
-            for name, encoder in {**encoders, "pixels": None}.items():
+            raw = {"pixels": None} if request.baselines else {}
+            for name, encoder in {**encoders, **raw}.items():
                 bar = f"features of {name}" if request.progress else None
                 cache = cache_clips(encoder, data, clips, request.seed, request.device, bar)
                 record(fast_probe(cache, request.seed), "fast", name)

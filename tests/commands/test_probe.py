@@ -53,6 +53,9 @@ def test_foreign_weights_leave_the_results_of_the_run_alone(run: Path) -> None:
     first = run / "checkpoints" / "step_00000002"
     table = probe(run, ProbeOptions(protocols=("fast",), weights=first), say=lambda _: None)
     assert len(table.rows) == 6 + 6 + 1
+    options = ProbeOptions(protocols=("fast",), weights=first, baselines=False)
+    alone = probe(run, options, say=lambda _: None)
+    assert alone.rows == [row for row in table.rows if row.encoder == "trained"]
     assert (run / "probe.csv").read_bytes() == before
 
 

@@ -48,6 +48,13 @@ def test_probe_figures_report_and_comparison(
         raw = table.raw(protocol)
         assert raw is not None
         assert raw[0] == "MFCC"
+    newest = max((home / "bptt" / "checkpoints").iterdir())
+    alone = ["probe", str(home / "bptt"), "--weights", str(newest), "--baselines", "false"]
+    assert main([*alone, "--protocols", "[fast]", "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "trained" in printed
+    assert "random" not in printed
+    assert "mfcc" not in printed.lower()
     curve = (home / "bptt" / "probe_curve.csv").read_text().splitlines()
     # Three checkpoints, two quick protocols, six layers.
     assert len(curve) == 1 + 3 * 2 * 6

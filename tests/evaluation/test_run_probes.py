@@ -29,6 +29,14 @@ def test_every_protocol_has_trained_random_and_pixels(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_without_baselines_the_others_stay_what_they_are() -> None:
+    protocols = ("fast", "few-shot", "paper")
+    whole = run_probes(ENCODERS, dataset(), protocols, settings=SETTINGS)
+    trained = {"trained": ENCODERS["trained"]}
+    alone = run_probes(trained, dataset(), protocols, settings=SETTINGS, baselines=False)
+    assert alone.rows == [row for row in whole.rows if row.encoder == "trained"]
+
+
 def test_a_probe_without_random_init_is_refused() -> None:
     with pytest.raises(ValueError, match="needs an encoder named 'random'"):
         run_probes({"trained": MatrixEncoder()}, dataset())

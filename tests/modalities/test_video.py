@@ -122,6 +122,12 @@ def test_probes_of_a_run_write_their_tables(pack: Path, tmp_path: Path) -> None:
     curve = (tmp_path / "run" / "probe_curve.csv").read_text().splitlines()
     assert len(curve) == 1 + 2 * 5
     assert "UCF-101" not in said[-1]
+    last = tmp_path / "run" / "checkpoints" / "step_00000002"
+    options = replace(options, curve=False, weights=last, baselines=False)
+    alone = probe(tmp_path / "run", options, said.append)
+    assert [replace(row, step=2) for row in alone.rows] == [
+        row for row in table.rows if row.encoder == "trained"
+    ]
     with pytest.raises(ValueError, match="Unknown probe protocol few-shot for video"):
         probe(tmp_path / "run", ProbeOptions(protocols=("few-shot",)), said.append)
 
