@@ -47,22 +47,22 @@ class PredictiveCoding(TopLossNetwork):
         states = [self.encoder.patches(stimulus)]
         responses = []
         for index in range(len(self.encoder.channels)):
-            responses.append(self.encoder.respond(index, states[-1], learn=True))
-            states.append(responses[-1].output)
+            responses.append(self._respond(index, states[-1]))
+            states.append(responses[-1].output.to(self._wide))
         for step in range(self.settle_steps):
             # Errors start at the top and travel down a layer a step: what they have not reached rests.
             lowest = max(0, len(responses) - 1 - step)
             _, pull = self._pull(states[-1], images, group, draw)
             self._move(states, responses, pull, lowest)
             for index in range(lowest + 1, len(responses)):
-                responses[index] = self.encoder.respond(index, states[index], learn=True)
+                responses[index] = self._respond(index, states[index])
         signals, _ = self._pull(states[-1], images, group, draw)
         scale = self.drive * states[-1].shape[0]
         for index, (x, response) in enumerate(zip(states[:-1], responses, strict=True)):
             layer = self.encoder.layer(index)
             assert response.code is not None
             change = convolution.update_windows(
-                x,
+                x.to(self.encoder.precision),
                 response.code,
                 states[index + 1] - response.output,
                 layer.pool,
@@ -71,6 +71,16 @@ class PredictiveCoding(TopLossNetwork):
             weight, bias = (part / scale for part in change)
             named = convolution.ConvolutionUpdate(weight, bias)
             yield self.named(index, named, signals, draw[0])
+
+    @property
+    def _wide(self) -> torch.dtype:
+        """Of activities and errors; convolutions may be less precise, but errors are small differences."""
+        return torch.promote_types(self.encoder.precision, torch.float32)
+
+    def _respond(
+        self, index: int, x: Float[Tensor, "patch row col channel"]
+    ) -> convolution.Response:
+        return self.encoder.respond(index, x.to(self.encoder.precision), learn=True)
 
     def _pull(
         self,
@@ -82,7 +92,7 @@ class PredictiveCoding(TopLossNetwork):
         """Signals of the top area, and minus the gradient of the loss at the top activity."""
         signals, pull = self.compare(top.mean((1, 2)), images, group, draw)
         positions = top.shape[1] * top.shape[2]
-        pull = (pull * (self.drive * top.shape[0] / positions)).to(top.dtype)
+        pull = pull * (self.drive * top.shape[0] / positions)
         return signals, pull[:, None, None, :].expand_as(top)
 
     def _move(
@@ -102,7 +112,12 @@ class PredictiveCoding(TopLossNetwork):
                 assert above.code is not None
                 error_above = states[index + 2] - above.output
                 change = convolution.send_back(
-                    error_above, above.code, layer.weight, layer.pool, engine=self.encoder.engine
-                ).sub_(error)
+                    error_above.to(self.encoder.precision),
+                    above.code,
+                    layer.weight,
+                    layer.pool,
+                    engine=self.encoder.engine,
+                ).to(self._wide)
+                change = change.sub_(error)
                 error = error_above
             states[index + 1] = states[index + 1].add(change, alpha=self.settle_rate)

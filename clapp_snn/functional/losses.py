@@ -41,7 +41,7 @@ def pair_weights(
     chosen = torch.stack((fixation, ~fixation), dim=2).to(like.dtype)
     share = chosen / (chosen.sum(1, keepdim=True).clamp_min(1) * groups)
     share[..., 1] /= negatives
-    spread = share.repeat_interleave(torch.tensor([1, negatives], device=like.device), dim=2)
+    spread = torch.cat((share[..., :1], share[..., 1:].expand(-1, -1, negatives)), dim=2)
     return spread[:, None, :, None, :]
 
 

@@ -184,6 +184,17 @@ def test_a_weak_drive_makes_predictive_coding_back_propagation() -> None:
             assert 0.97 < float(change.norm() / gradient.norm()) < 1.03
 
 
+def test_half_precision_points_the_same_way() -> None:
+    """Activities and errors stay wide; convolutions round to 8 bits."""
+    exact, half = coding(7, 0.1, 1.0), coding(7, 0.1, 1.0).float()
+    half.encoder.precision = torch.bfloat16
+    for a, b in zip(learn(exact), learn(half), strict=True):
+        for (_, wanted), (parameter, found) in zip(a.changes, b.changes, strict=True):
+            assert found.dtype == parameter.dtype
+            cosine = F.cosine_similarity(found.double().flatten(), wanted.flatten(), 0)
+            assert float(cosine) > 0.99
+
+
 @pytest.mark.skipif(not native.available(), reason=native.why_unavailable())
 def test_native_kernels_settle_as_float64_does() -> None:
     exact, fast = coding(7, 0.1, 1.0), coding(7, 0.1, 1.0).float()
