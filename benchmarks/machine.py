@@ -15,6 +15,13 @@ Precision = Literal["float32", "bfloat16"]
 DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+def described(device: torch.device | str) -> str:
+    """PyTorch, threads and what computes: the GPU's name, or the CPU's widest instruction set in use."""
+    gpu = torch.device(device).type == "cuda"
+    unit = torch.cuda.get_device_name(device) if gpu else torch.backends.cpu.get_cpu_capability()
+    return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {unit}"
+
+
 class Rates(NamedTuple):
     """GFLOP/s: the best large matrix product, and the best of everything that was measured."""
 

@@ -22,7 +22,14 @@ import torch
 from jsonargparse import auto_cli
 
 from benchmarks.cell import Cell, Device, Engine, Measured, in_fresh_process
-from benchmarks.machine import Precision, Rates, floor_line, gflop_per_image, print_machine_rates
+from benchmarks.machine import (
+    Precision,
+    Rates,
+    described,
+    floor_line,
+    gflop_per_image,
+    print_machine_rates,
+)
 from benchmarks.profiling import print_profile
 
 METHODS = ("clapp-s", "clapp")
@@ -62,7 +69,7 @@ def compare(
     """
     if unknown := sorted(set(methods) - set(METHODS)):
         raise ValueError(f"no plain autograd peer of {unknown}; choose from {METHODS}")
-    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {_name(device)}")
+    print(described(device))
     for width in widths:
         rates: dict[str, Rates] = {}
         if not profile:
@@ -91,10 +98,6 @@ def compare(
                 ]
                 runs = [[in_fresh_process(cell) for cell in cells] for _ in range(repeats)]
                 _print_rows(cells, runs, rates)
-
-
-def _name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else device
 
 
 def _print_rows(cells: list[Cell], runs: list[list[Measured]], rates: dict[str, Rates]) -> None:

@@ -18,6 +18,7 @@ import torch
 from jsonargparse import auto_cli
 from torch import Tensor
 
+from benchmarks.machine import described, synchronise
 from benchmarks.plain_speech import PlainSpeech
 from clapp_snn.functional.gru import Recurrence
 from clapp_snn.functional.sequence_contrast import SequenceDraw, draw_frames
@@ -53,7 +54,7 @@ def compare(
         repeats: measurements of each code, in turn.
     """
     where = torch.device(device)
-    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {device}")
+    print(described(device))
     audio = torch.randn(batch, 20480, generator=generator(0, "audio")).to(where)
     for width in widths:
         for method in methods:
@@ -82,18 +83,13 @@ def measure(
         step(audio, 0)
     for _ in range(repeats):
         for name, step in codes.items():
-            _wait(audio.device)
+            synchronise(audio.device)
             wall, cpu = time.perf_counter(), time.process_time()
             for number in range(steps):
                 step(audio, 1 + number)
-            _wait(audio.device)
+            synchronise(audio.device)
             found[name].append((time.perf_counter() - wall, time.process_time() - cpu))
     return found
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def local(

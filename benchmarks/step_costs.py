@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 from jsonargparse import ArgumentParser
 
 from benchmarks.learner_costs import step_memory, step_time
 from benchmarks.learner_tables import cost_table
 from benchmarks.local_learners import METHODS, BenchOptions
+from benchmarks.machine import described
 from benchmarks.study import Row
 from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.train import images_of
@@ -68,10 +68,9 @@ def costs(options: CostOptions) -> str:
             data = images_of(config, "benchmarks.step_costs")
             found = step_time(config, data, device, options.seconds) | memory[method]
             rows.append(Row(method, turn, found, options.seconds))
-    capability = torch.backends.cpu.get_cpu_capability()
     head = (
-        f"PyTorch {torch.__version__}, {device}, {capability}, {torch.get_num_threads()} threads; width "
-        f"{options.width:g}, batch {options.batch}; the quickest step of {options.turns} turns."
+        f"{described(device)}; width {options.width:g}, batch {options.batch}; the quickest step of "
+        f"{options.turns} turns."
     )
     return f"{head}\n\n{cost_table(rows, learning)}"
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.cell import KEEP_MEMORY, Device, peak_memory
-from benchmarks.machine import Code, synchronise
+from benchmarks.machine import Code, described, synchronise
 from benchmarks.timing import Time, fastest
 from clapp_snn.circuit.clip_hierarchy import ClipHierarchy
 from clapp_snn.encoders.video import VIDEO_ARCHITECTURES, VideoArchitecture, VideoEncoder
@@ -210,7 +210,7 @@ def compare(
         seconds: length of a race of the three codes.
     """
     os.environ.update(KEEP_MEMORY)
-    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {device}")
+    print(described(device))
     print(f"{table}, width {width:g}, {batch} clips of {frames} frames of {side} pixels")
     fresh = multiprocessing.get_context("spawn")
     for loss in losses:
