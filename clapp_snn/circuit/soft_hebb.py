@@ -14,7 +14,7 @@ NeuromorphicComputing/SoftHebb) for its deepest network on STL-10, which has fou
 take those of the fourth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 import torch
@@ -48,11 +48,13 @@ class SoftHebbEncoder(CompetingEncoder):
     Attributes:
         mean_N, variance_N: running statistics of the input of layer N (from 0), for responses without
             learning.
+        momentum: share of a batch in them.
 
     Raises ValueError for more layers than there are settings.
     """
 
     powers = POWERS
+    momentum = 0.1
 
     def __init__(
         self, architecture: Architecture, width: float = 1.0, in_channels: int = 1
@@ -79,7 +81,29 @@ class SoftHebbEncoder(CompetingEncoder):
     def normalise(self, index: int, x: Map, *, learn: bool) -> Map:
         """Mean 0 and variance 1 of every channel; `learn` takes those of the batch and remembers them."""
         mean, variance = self.get_buffer(f"mean_{index}"), self.get_buffer(f"variance_{index}")
-        return F.batch_norm(x, mean, variance, training=learn)
+        return F.batch_norm(x, mean, variance, training=learn, momentum=self.momentum)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether all running statistics are those of initialisation."""
+        return all(
+            not self.get_buffer(f"mean_{index}").any()
+            and bool((self.get_buffer(f"variance_{index}") == 1).all())
+            for index in range(len(self.channels))
+        )
+
+    @torch.no_grad()
+    def settle(self, batches: Iterable[Float[Tensor, "image channel row col"]]) -> None:
+        """Running statistics as the plain means of those of some batches; weights stay."""
+        usual = self.momentum
+        try:
+            for number, images in enumerate(batches, start=1):
+                self.momentum = 1 / number
+                x = self.patches(images)
+                for index in range(len(self.channels)):
+                    x = self.respond(index, x, learn=True).output
+        finally:
+            self.momentum = usual
 
     def change(
         self, index: int, seen: Map, u: Map, bias: Map | None = None

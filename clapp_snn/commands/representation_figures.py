@@ -17,6 +17,7 @@ from clapp_snn.evaluation.preferred_patches import (
     preferred_patches,
     random_channels,
 )
+from clapp_snn.evaluation.untrained import settle
 from clapp_snn.figures import preferred_patches as patches
 from clapp_snn.figures import tsne
 from clapp_snn.randomness import generator
@@ -32,6 +33,8 @@ def representation_figures(run: Run) -> Iterator[Drawing]:
     trained = load_encoder(run.config, run.folder, device)
     untrained = random_encoder(run.config, device)
     views = standard_views(trained.architecture.image, grey=not run.config.color)
+    for encoder in (trained, untrained):
+        settle(encoder, run.dataset.train, views.centre, run.options.seed, device)
     yield _preferred(run, {"trained": trained, "random init": untrained}, views, device)
     yield _tsne(run, trained, views, device)
 

@@ -1,6 +1,7 @@
 """The encoder: convolutional layers on patches, and nothing else."""
 
 import math
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -69,6 +70,14 @@ class Encoder(nn.Module):
         """Draw all weights anew, layer by layer, from one stream."""
         for index in range(len(self.layers)):
             self.layer(index).reset_parameters(generator)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether layers normalise by running statistics that no stimulus has reached yet."""
+        return False
+
+    def settle(self, batches: Iterable[Float[Tensor, "image channel row col"]]) -> None:
+        """Running statistics of normalised images, without learning; here there are none."""
 
     def patches(
         self, images: Float[Tensor, "image channel row col"]

@@ -14,6 +14,7 @@ from clapp_snn.evaluation.linear_probe import LinearProbeSettings
 from clapp_snn.evaluation.probe_table import ProbeRow
 from clapp_snn.evaluation.run_probes import ProbeSettings, probe_encoder, run_probes
 from clapp_snn.evaluation.scores import LayerScore
+from clapp_snn.evaluation.untrained import settle
 from clapp_snn.modalities.modality import ProbeRequest
 from clapp_snn.stimuli.dataset import open_dataset
 from clapp_snn.stimuli.record import Dataset, Split
@@ -79,9 +80,11 @@ class Images:
     ) -> None:
         """Every layer, beside random initialisation and raw pixels (`evaluation.run_probes`)."""
         trained = load_encoder(config, weights, request.device)
-        encoders = {"trained": trained}
+        encoders, views = {"trained": trained}, _views(config, trained)
         if request.baselines:
             encoders["random"] = random_encoder(config, request.device)
+        for encoder in encoders.values():
+            settle(encoder, data.train, views.centre, request.seed, request.device)
         run_probes(
             encoders,
             data,
@@ -89,7 +92,7 @@ class Images:
             request.seed,
             request.device,
             _settings(request),
-            _views(config, trained),
+            views,
             baselines=request.baselines,
             state_folder=request.states,
             progress=request.progress,
@@ -101,6 +104,8 @@ class Images:
     ) -> dict[str, list[LayerScore]]:
         """Cached features of one encoder."""
         encoder = load_encoder(config, weights, request.device)
+        views = _views(config, encoder)
+        settle(encoder, data.train, views.centre, request.seed, request.device)
         return probe_encoder(
             encoder,
             data,
@@ -108,7 +113,7 @@ class Images:
             request.seed,
             request.device,
             _settings(request),
-            _views(config, encoder),
+            views,
         )
 
 

@@ -225,6 +225,37 @@ def test_norms_converge_and_running_statistics_serve_the_probe() -> None:
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
 
 
+def test_settling_gives_an_untrained_encoder_the_statistics_of_its_layers() -> None:
+    """Mean over batches of what numpy finds in the inputs of every layer; weights and momentum stay."""
+    encoder = build().encoder
+    assert encoder.unsettled
+    weights = [p.clone() for p in encoder.parameters()]
+    batches = [images() + shift for shift in (0, 3)]
+    encoder.settle(batches)
+    assert not encoder.unsettled
+    assert all(torch.equal(p, w) for p, w in zip(encoder.parameters(), weights, strict=True))
+    means, variances = [], []
+    for batch in batches:
+        x = batch
+        for index in range(3):
+            values = x.transpose(0, 1).flatten(1).numpy()
+            means.append(values.mean(1))
+            variances.append(values.var(1, ddof=1))
+            layer = encoder.layer(index)
+            _, x = literal(x, layer.weight.detach(), INVERSE_TEMPERATURES[index], POWERS[index])
+            x = torch.nn.functional.max_pool2d(x, 2) if layer.pool else x
+    for index in range(3):
+        for name, found in (("mean", means), ("variance", variances)):
+            wanted = torch.from_numpy((found[index] + found[index + 3]) / 2)
+            torch.testing.assert_close(
+                encoder.get_buffer(f"{name}_{index}"), wanted, rtol=1e-9, atol=0
+            )
+    before = encoder.get_buffer("mean_0").clone()
+    encoder.respond(0, encoder.patches(images()), learn=True)
+    wanted = 0.9 * before + 0.1 * images().mean((0, 2, 3))
+    torch.testing.assert_close(encoder.get_buffer("mean_0"), wanted)
+
+
 def test_a_layer_alone_sees_running_statistics_below() -> None:
     network = build()
     updates = learn(network)

@@ -1,12 +1,18 @@
 """The other local learners through the training loop: two steps, weights that moved, an encoder to read."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 
+from clapp_snn.circuit.soft_hebb import SoftHebbEncoder
+from clapp_snn.evaluation.interfaces import standard_views
+from clapp_snn.evaluation.probe_table import ProbeRow
+from clapp_snn.evaluation.untrained import settle
 from clapp_snn.methods.local_learners import LOCAL_LEARNERS
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.modalities.modality import ProbeRequest
 from clapp_snn.training.build import build_network, load_encoder, require_rectified
 from clapp_snn.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from clapp_snn.training.loop import train
@@ -29,6 +35,35 @@ def test_two_steps(tmp_path: Path, method: str) -> None:
     encoder = load_encoder(settings, tmp_path / "run", torch.device("cpu"))
     side = encoder.architecture.image
     assert len(encoder.features(torch.zeros(1, 1, side, side))) == 6
+
+
+def test_the_untrained_network_is_probed_with_normalised_layers(tmp_path: Path) -> None:
+    """As a checkpoint and as the baseline beside a trained one; trained statistics stay as they are."""
+    settings = tiny.config(tmp_path / "run", method="softhebb", steps=2, log_every=1)
+    data = tiny.dataset(size=96)
+    train(settings, data, tiny.SINGLE, IMAGES, quiet=True)
+    rows: list[ProbeRow] = []
+    request = ProbeRequest(
+        protocols=("few-shot",), seed=0, device=torch.device("cpu"), progress=False
+    )
+    start, end = list_checkpoints(tmp_path / "run" / "checkpoints")
+    IMAGES.probe(settings, end, data, request, rows.append)
+    beside = [row.accuracy for row in rows if row.encoder == "random"]
+    alone = [score.accuracy for score in IMAGES.scores(settings, start, data, request)["few-shot"]]
+    assert beside == alone
+    encoder = cast(SoftHebbEncoder, load_encoder(settings, start, torch.device("cpu")))
+    views = standard_views(96)
+    settle(encoder, data.train, views.centre, 0, "cpu")
+    seen = torch.cat([encoder.patches(views.centre(data.train.read(torch.arange(24))))])
+    for index in range(6):
+        normalised = encoder.normalise(index, seen.permute(0, 3, 1, 2), learn=False)
+        assert float(normalised.mean((0, 2, 3)).abs().max()) < 1e-3
+        assert float((normalised.var((0, 2, 3)) - 1).abs().max()) < 1e-2
+        seen = encoder.respond(index, seen, learn=False).output
+    trained = load_encoder(settings, end, torch.device("cpu"))
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    settle(trained, data.train, views.centre, 0, "cpu")
+    assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
 
 
 @pytest.mark.parametrize("method", ["softhebb", "scff"])
