@@ -5,7 +5,7 @@
 Same encoder, images, saccades and initial weights for one seed; read-outs of all layers after learning, with
 paired differences to the plain rule. Cells that are there are not measured again. Each variant is an `Area`
 with another `compare`; what it needs beyond the plain rule is named in its docstring. Results, most of them
-negative, are in docs/results.md ("Can we do better?").
+negative, are in docs/results.md ("A first try at a better rule").
 """
 
 from collections import deque

@@ -15,11 +15,12 @@ from clapp_snn.training.distributed import World
 
 
 def step_time(
-    config: TrainConfig, data: Dataset, device: torch.device, seconds: float
+    config: TrainConfig, data: Dataset, device: torch.device, seconds: float, period: int = 0
 ) -> dict[str, float]:
     """Images a second and CPU milliseconds an image of the quickest step within `seconds`.
 
-    A step is response, update and optimiser on one batch; reading and random views are not counted.
+    A step is response, update and optimiser on one batch; reading and random views are not counted. With
+    critical periods it is a step of the period of area `period`, counted from 0.
     """
     network, _ = build_network(config, device, len(data.class_names))
     learner = choose_learner(config, network, World(0, 1, device))
@@ -35,6 +36,7 @@ def step_time(
         learner.step(stimulus, labels, streams)
         synchronise(device)
 
+    learner.begin(period, len(learner.optimizers))
     step()
     best = fastest(step, seconds)
     return {

@@ -49,7 +49,7 @@ def methods_text() -> str:
 def _reported(method: Method | None) -> str:
     if method is None:
         return ""
-    return "-" if method.reported is None else f"{method.reported:.1f}"
+    return "-" if method.reported is None else f"{method.reported:g}"
 
 
 def locality_text() -> str:

@@ -8,6 +8,9 @@ from clapp_snn.methods.record import Method
 class Locality(NamedTuple):
     """Information that the update of one feedforward synapse needs.
 
+    Updates of all rules are sums over the images of a step; where a rule takes statistics over them (LPL,
+    SoftHebb), a neuron would take those of its own recent past.
+
     Attributes:
         own: activity of the neurons it connects.
         apical: what reaches the dendrite of its neuron through that neuron's own synapses.
@@ -43,9 +46,9 @@ def locality(method: Method) -> Locality:
         )
     if method.task == "hebbian":
         return Locality(
-            "pre, post, norm of own weights",
+            "pre with its mean and variance, post, norm of own weights",
             NOTHING,
-            "competition at its place, largest change",
+            "competition at its place, largest change of the area",
             NOTHING,
         )
     if method.task == "goodness":
@@ -53,7 +56,7 @@ def locality(method: Method) -> Locality:
         return Locality(
             PAIR,
             NOTHING,
-            "goodness at its place" if layered else NOTHING,
+            "goodness at its place, mean and deviation of the area's input" if layered else NOTHING,
             "image and mixed image at once" if layered else f"errors of later layers, {TRANSPOSED}",
         )
     if method.rule == "feedback-alignment":

@@ -59,6 +59,9 @@ def test_what_each_rule_needs() -> None:
     assert "labels" in locality(get_method("supervised-greedy")).other
     assert locality(get_method("clapp-s-no-gamma")).broadcast == NOTHING
     assert locality(get_method("gim-layerwise")).broadcast == NOTHING
+    assert "mean and variance" in locality(get_method("softhebb")).own
+    assert "largest change of the area" in locality(get_method("softhebb")).broadcast
+    assert "deviation of the area's input" in locality(get_method("scff")).broadcast
     tied = replace(get_method("clapp"), objective=Objective(negatives=1, time_local=True))
     assert locality(tied).other == "W_pred transposed"
 
