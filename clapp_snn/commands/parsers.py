@@ -97,7 +97,7 @@ def _info_parser() -> ArgumentParser:
 def _demo_parser() -> ArgumentParser:
     parser = Parser(description="The main job on embedded photographs, in a few minutes.")
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder of the run")
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--force", action="store_true", help="replace an earlier demo")
     return parser

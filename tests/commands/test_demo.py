@@ -7,18 +7,25 @@ import pytest
 
 from clapp_snn.cli import main
 from clapp_snn.commands.demo import demo_config, is_demo
+from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.training.config import write_config
 
 
 def test_demo_ends_with_table_figures_and_report(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clapp_snn.commands.demo.EPOCHS", 1)
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out), "--steps", "2"]) == 0
     printed = capsys.readouterr().out
     assert "layer 6" in printed
     assert str(out / "report.html") in printed
-    assert (out / "figures" / "accuracy_per_layer_fast.png").stat().st_size > 10_000
+    for protocol in ("fast", "few-shot", "paper"):
+        assert (out / "figures" / f"accuracy_per_layer_{protocol}.png").stat().st_size > 10_000
+    rows = ProbeTable.read(out / "probe.csv").rows
+    notes = {row.note for row in rows if row.protocol == "paper"}
+    assert notes == {"epoch 1, fresh crops"}
+    assert {row.encoder for row in rows} == {"trained", "random", "pixels"}
     assert main(["demo", "--out", str(out), "--steps", "2"]) == 1
     assert "--force" in capsys.readouterr().err
     assert (out / "report.html").exists()
