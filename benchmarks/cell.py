@@ -28,6 +28,7 @@ from clapp_snn.training.distributed import World
 from clapp_snn.training.learner import make_learner
 
 Engine = Literal["auto", "torch", "compiled", "native"]
+PeerEngine = Literal["torch", "compiled"]
 Device = Literal["cpu", "cuda"]
 Step = Callable[[Tensor, int], object]
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,8 +93,9 @@ def _plain(cell: Cell, device: torch.device) -> tuple[Step, str]:
     objective = method.objective
     assert objective is not None
     torch.manual_seed(0)
-    torch.backends.cudnn.benchmark = True
     network = PlainNetwork(cell.width, method.splits, objective.retro == "free").to(device)
+    if cell.engine == "compiled":
+        network.cells = torch.compile(network.cells, dynamic=False)  # type: ignore[method-assign]
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-4, fused=True)
     group = min(cell.batch, cell.group)
 
@@ -108,7 +110,7 @@ def _plain(cell: Cell, device: torch.device) -> tuple[Step, str]:
         optimizer.zero_grad(set_to_none=True)
         return total
 
-    return step, "autograd"
+    return step, f"autograd, {cell.engine}"
 
 
 def images_of(cell: Cell) -> Tensor:
@@ -120,6 +122,8 @@ def images_of(cell: Cell) -> Tensor:
 def measure(cell: Cell) -> Measured:
     """Run one cell in this process."""
     device, images = torch.device(cell.device), images_of(cell)
+    # Shapes never change, in training neither: `clapp-snn train` asks for it, too.
+    torch.backends.cudnn.benchmark = device.type == "cuda"
     step, engine = step_of(cell, device)
     for number in range(WARM_UP):
         step(images, number)

@@ -3,11 +3,12 @@
     python -m benchmarks.rate_throughput                        # widths 1/8, 1/4, 1; a few minutes
     python -m benchmarks.rate_throughput --widths [0.125] --batches [32] --methods [clapp-s]
     python -m benchmarks.rate_throughput --device cuda --engines [torch,compiled] \
-        --precision bfloat16 --peer_precision bfloat16
+        --peer_engines [torch,compiled] --precision bfloat16 --peer_precision bfloat16
     python -m benchmarks.rate_throughput --widths [1] --batches [32] --profile true
 
 local     this package: Eqs. 6-8 area by area, one row for each engine
-autograd  the same losses, detach() between areas, one backward of their sum, at its best
+autograd  the same losses, detach() between areas, one backward of their sum, at its best; with several
+          `--peer_engines` a row each, and the fastest is what all are compared with
 backprop  Hinge Loss CPC: one loss at the top, gradients through all layers
 
 All draw and score saccades in the same groups of 32 images. Every cell runs in a fresh process; cells
@@ -21,7 +22,7 @@ import statistics
 import torch
 from jsonargparse import auto_cli
 
-from benchmarks.cell import Cell, Device, Engine, Measured, in_fresh_process
+from benchmarks.cell import Cell, Device, Engine, Measured, PeerEngine, in_fresh_process
 from benchmarks.machine import (
     Precision,
     Rates,
@@ -46,6 +47,7 @@ def compare(
     precision: Precision = "float32",
     peer_precision: Precision = "float32",
     engines: tuple[Engine, ...] = ("auto",),
+    peer_engines: tuple[PeerEngine, ...] = ("torch",),
     device: Device = "cpu",
     repeats: int = 3,
     seconds: float = 6.0,
@@ -60,6 +62,7 @@ def compare(
         precision: of local.
         peer_precision: of autograd and backprop; bfloat16 means autocast of the convolutions.
         engines: of local, a row each.
+        peer_engines: of autograd and backprop, a row each; "compiled" is torch.compile of the whole encoder.
         device: "cpu" or "cuda".
         repeats: runs of each cell, in turn; medians are printed.
         seconds: length of a run.
@@ -93,8 +96,9 @@ def compare(
                         print_profile(cell)
                     continue
                 cells += [
-                    Cell(code, method, width, batch, peer_precision, "torch", device, seconds)
+                    Cell(code, method, width, batch, peer_precision, engine, device, seconds)
                     for code in ("autograd", "backprop")
+                    for engine in peer_engines
                 ]
                 runs = [[in_fresh_process(cell) for cell in cells] for _ in range(repeats)]
                 _print_rows(cells, runs, rates)
@@ -104,15 +108,21 @@ def _print_rows(cells: list[Cell], runs: list[list[Measured]], rates: dict[str, 
     first = cells[0]
     print(f"\n{first.method}, width {first.width:g}, batch {first.batch}")
     print(
-        f"{'code':<15} {'precision':<9}  images/s  CPU ms/image  activations MiB  GFLOP/s"
+        f"{'code':<17} {'precision':<9}  images/s  CPU ms/image  activations MiB  GFLOP/s"
         "  % of matmul  images/s vs autograd"
     )
-    peer = next(index for index, cell in enumerate(cells) if cell.code == "autograd")
+
+    def median_speed(index: int) -> float:
+        return statistics.median(run[index].images_per_second for run in runs)
+
+    plain = [index for index, cell in enumerate(cells) if cell.code == "autograd"]
+    peer = max(plain, key=median_speed)
     floors = []
     for index, cell in enumerate(cells):
         column = [run[index] for run in runs]
-        name = f"local {cell.engine}" if cell.code == "local" else cell.code
-        speed = statistics.median(m.images_per_second for m in column)
+        several = cell.code == "local" or len(plain) > 1
+        name = f"{cell.code} {cell.engine}" if several else cell.code
+        speed = median_speed(index)
         cpu = 1e3 * statistics.median(m.cpu_seconds_per_image for m in column)
         memory = statistics.median(m.memory_mib for m in column)
         ratio = statistics.median(
@@ -121,7 +131,7 @@ def _print_rows(cells: list[Cell], runs: list[list[Measured]], rates: dict[str, 
         rate = speed * gflop_per_image(cell.width, cell.code)
         share = 100 * rate / rates[cell.precision].matmul
         print(
-            f"{name:<15} {cell.precision:<9}  {speed:8.1f}  {cpu:12.2f}  {memory:15.0f}  {rate:7.0f}"
+            f"{name:<17} {cell.precision:<9}  {speed:8.1f}  {cpu:12.2f}  {memory:15.0f}  {rate:7.0f}"
             f"  {share:11.0f}  {ratio:19.2f}x",
             flush=True,
         )

@@ -1,10 +1,13 @@
 """The throughput benchmark from end to end, and its arithmetic."""
 
 import re
+from typing import cast
 
 import pytest
+from torch import Tensor
 
-from benchmarks.cell import Cell
+from benchmarks import rate_throughput
+from benchmarks.cell import Cell, Measured, images_of, step_of
 from benchmarks.machine import Rates, floor_line, gflop_per_image
 from benchmarks.profiling import print_profile
 from benchmarks.rate_throughput import compare
@@ -40,6 +43,38 @@ def test_compare_prints_a_ratio_for_every_code(capsys: pytest.CaptureFixture[str
     assert all(float(ratio) > 0 for _, ratio in rows)
     assert "measured / floor" in printed
     assert "Winograd" not in printed
+
+
+def test_the_fastest_peer_is_the_measure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speeds = {("local", "auto"): 60.0, ("autograd", "torch"): 10.0, ("autograd", "compiled"): 20.0}
+
+    def measured(cell: Cell) -> Measured:
+        return Measured(speeds.get((cell.code, cell.engine), 5.0), 0.1, 1.0, "")
+
+    monkeypatch.setattr(rate_throughput, "in_fresh_process", measured)
+    compare(
+        widths=(1 / 32,), batches=(4,), methods=("clapp",), peer_engines=("torch", "compiled"),
+        repeats=2, seconds=0.01,
+    )  # fmt: skip
+    rows = re.findall(r"^(\w+ \w+) +float32 .* ([\d.]+)x$", capsys.readouterr().out, re.M)
+    assert dict(rows) == {
+        "local auto": "3.00", "autograd torch": "0.50", "autograd compiled": "1.00",
+        "backprop torch": "0.25", "backprop compiled": "0.25",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_compiled_peer_takes_the_same_step() -> None:
+    images = images_of(Cell("autograd", "clapp-s", 1 / 32, 4))
+    losses = []
+    for engine in ("torch", "compiled"):
+        step, said = step_of(Cell("autograd", "clapp-s", 1 / 32, 4, engine=engine), images.device)
+        assert said == f"autograd, {engine}"
+        totals = [step(images, number) for number in range(3)]
+        losses.append([float(cast(Tensor, total).detach()) for total in totals])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_a_method_without_peer_is_refused() -> None:
