@@ -11,7 +11,7 @@ from clapp_snn.circuit.hierarchy import Hierarchy
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6
 from clapp_snn.functional.engine import Engine
-from clapp_snn.functional.objective import Objective
+from clapp_snn.functional.objective import Objective, Retro
 from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
 from clapp_snn.randomness import generator
@@ -189,14 +189,39 @@ def test_float32_stays_within_1e_4(name: str, engine: Engine) -> None:
     check(hierarchy, build(OPTIONS[name]), 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "engine", "tolerance"),
+    [
+        (torch.float64, "torch", 1e-9),
+        (torch.float32, "torch", 1e-4),
+        (torch.float32, "native", 1e-4),
+    ],
+    ids=["float64", "float32", "native"],
+)
 @pytest.mark.parametrize("retro", ["tied", "zero"])
-def test_context_from_the_area_above_equals_autograd(retro: str) -> None:
-    objective = replace(SYNCHRONOUS, retro=retro, negatives=4)
-    check(build(objective, "above"), build(objective, "above"), 1e-9)
+@pytest.mark.parametrize("of", [replace(SYNCHRONOUS, negatives=4), CLAPP], ids=["both", "either"])
+def test_context_from_the_area_above_equals_autograd(
+    of: Objective, retro: Retro, dtype: torch.dtype, engine: Engine, tolerance: float
+) -> None:
+    if engine == "native" and not native.available():
+        pytest.skip(native.why_unavailable())
+    objective = replace(of, retro=retro)
+    hierarchy = build(objective, "above", dtype)
+    hierarchy.encoder.engine = engine
+    check(hierarchy, build(objective, "above"), tolerance)
 
 
-def test_gates_are_mixed_in_these_tests() -> None:
+@pytest.mark.parametrize(
+    ("name", "context"),
+    [
+        ("clapp-s", "same"),
+        ("clapp", "same"),
+        ("clapp-s", "above"),
+        ("clapp, W_retro tied", "above"),
+    ],
+)
+def test_gates_are_mixed_in_these_tests(name: str, context: str) -> None:
     """Guards the tests above: with all gates open (or shut) they would not test the gate."""
-    for name in ("clapp-s", "clapp"):
-        gates = [float(u.gate) for u in build(OPTIONS[name]).learn(images(), streams, IMAGES)]
-        assert any(0.05 < gate < 0.95 for gate in gates), gates
+    hierarchy = build(OPTIONS[name], context)
+    gates = [float(u.gate) for u in hierarchy.learn(images(), streams, IMAGES)]
+    assert any(0.05 < gate < 0.95 for gate in gates), gates

@@ -4,10 +4,6 @@ import torch
 from PIL import Image, ImageOps
 
 from clapp_snn.stimuli.augment import (
-    GREY_MEAN,
-    GREY_STD,
-    RGB_MEAN,
-    RGB_STD,
     CropDraw,
     apply_view,
     centre_view,
@@ -15,6 +11,11 @@ from clapp_snn.stimuli.augment import (
     to_grey,
     training_view,
 )
+
+# Mean and standard deviation in the image loader of both published repositories (Greedy InfoMax and CLAPP):
+# the train and unlabelled images of STL-10 together, not the train images alone.
+GREY = (0.4120, 0.2570)
+RGB = ((0.4313, 0.4156, 0.3663), (0.2683, 0.2610, 0.2687))
 
 
 def random_images(n: int, rows: int = 96, cols: int = 96, seed: int = 0) -> torch.Tensor:
@@ -32,7 +33,7 @@ def pil_view(image: torch.Tensor, row: int, col: int, flip: bool, crop: int, gre
     if grey:
         picture = picture.convert("L")
     values = np.asarray(picture, dtype=np.float32).reshape(crop, crop, -1) / np.float32(255)
-    mean, std = (GREY_MEAN, GREY_STD) if grey else (RGB_MEAN, RGB_STD)
+    mean, std = GREY if grey else RGB
     return ((values - np.float32(mean)) / np.float32(std)).transpose(2, 0, 1)
 
 

@@ -16,7 +16,7 @@ import torch
 from clapp_snn.stimuli.corpus import open_corpus
 from clapp_snn.stimuli.download import ChecksumError, RemoteFile
 from clapp_snn.stimuli.librispeech import ARCHIVE, download_librispeech, open_librispeech
-from clapp_snn.stimuli.speech_record import MEAN, WINDOW
+from clapp_snn.stimuli.speech_record import WINDOW
 from tests.stimuli.speech_files import soundfile, write_corpus
 
 
@@ -51,7 +51,9 @@ def test_a_corpus_and_its_splits(original: Path) -> None:
     assert one.phones is not None
     assert len(one.phones) == one.frames == one.samples // 160
     read, _ = soundfile.read(first(original), dtype="float32")
-    assert torch.allclose(one.audio() * 0.063006 + MEAN, torch.from_numpy(read), atol=1e-6)
+    # -1456218.75 and 135303504 in the loader of Greedy InfoMax, which reads samples as 32-bit integers.
+    unscaled = (one.audio() * 135303504.0 - 1456218.75) / 2**31
+    assert torch.allclose(unscaled, torch.from_numpy(read), atol=1e-6)
 
 
 def test_windows_and_their_labels(original: Path) -> None:
