@@ -58,6 +58,3 @@ _ROWS = (
 )  # fmt: skip
 
 SPEECH_METHODS: dict[str, Method] = {method.name: method for method in _ROWS}
-
-MFCC_REPORTED = 39.7
-"""Phone accuracy of MFCC features in percent, Table 1, taken from arXiv:1905.11786."""
