@@ -71,7 +71,8 @@ class TrainConfig:
         precision: of convolutions, "float32" or "bfloat16"; scores, plasticity of W_pred and weights
             stay float32.
         engine: convolutions by "native" compiled kernels (CPU, float32), "torch", "compiled"
-            (torch.compile), or "auto": native on a CPU that has a compiler, else torch.
+            (torch.compile), or "auto": native on a CPU that has a compiler, else torch; a run is resumed with
+            the engine that began it.
         recurrence: how the recurrent layer of speech networks learns: "bptt" (None means that), "eprop"
             (the diagonal of time is kept) or "detached" (nothing goes back in time).
         block_order: video: normalisation before or after rectification; None: "relu-norm", as published in
