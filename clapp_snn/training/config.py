@@ -52,7 +52,8 @@ class TrainConfig:
         out: folder of the run; None makes runs/METHOD-DATA-wWIDTH-sSEED.
         width: multiplies the channels of every layer; 1 is the paper's network.
         batch: samples (images, windows of speech, clips) per step and process.
-        group: samples that share negatives and fixation draws (images: 32 as published, whatever the batch).
+        group: samples that share negatives and fixation draws (images: 32 as published); a smaller batch is
+            one group.
         epochs: passes over the training samples; None takes the method's published number.
         steps: number of steps; overrides epochs.
         learning_rate: of Adam (betas 0.9, 0.999; weight decay on video only). SoftHebb takes plain steps:

@@ -115,6 +115,7 @@ class _Run:
         self.engines = world.gather(self.network.engine)
         self.threads = world.gather(torch.get_num_threads())
         self._warn_of_threads(stored)
+        self._warn_of_small_groups()
 
     def _prepare(self, stored: Checkpoint | None) -> None:
         config, world, dataset, modality = self.config, self.world, self.dataset, self.modality
@@ -216,6 +217,22 @@ class _Run:
                 f"The run was on {earlier} thread(s) and goes on with {now}: its weights will not be bit for "
                 "bit those of a run that was never stopped. Set OMP_NUM_THREADS to resume with as many."
             )
+
+    def _warn_of_small_groups(self) -> None:
+        config, size, task = self.config, self.world.size, self.network.method.task
+        if (
+            task not in ("contrast", "goodness", "predict")
+            or config.batch >= config.group
+            or size == 1
+        ):
+            return
+        what = "statistics" if task == "predict" else "negatives"
+        together = config.batch * size
+        self._warn(
+            f"--batch {config.batch} in each of {size} processes is below --group {config.group}: {what} "
+            f"come from groups of {config.batch} {self.modality.unit}; in one process with --batch "
+            f"{together} they would come from groups of {min(config.group, together)}."
+        )
 
     def _restore(self, checkpoint: Checkpoint) -> int:
         state = checkpoint.state

@@ -104,3 +104,19 @@ def test_machines_that_share_no_folder_resume_exactly(tmp_path: Path) -> None:
         assert torch.equal(value, cut.model[name]), name
     for name, value in whole.optimizer.items():
         assert torch.equal(value, cut.optimizer[name]), name
+
+
+def batches_below_and_of_a_group(world: World, folder: Path) -> None:
+    for batch, method in ((4, "clapp-s"), (2, "clapp-s"), (2, "supervised")):
+        config = tiny.config(folder / f"{method}-{batch}", method=method, batch=batch, steps=1)
+        train(config, tiny.dataset(32), world, IMAGES, quiet=True)
+
+
+def test_smaller_groups_than_in_one_process_are_said_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    in_two_processes(tmp_path, batches_below_and_of_a_group)
+    said = [line for line in capfd.readouterr().err.splitlines() if "--group" in line]
+    assert len(said) == 1
+    assert "negatives come from groups of 2 images" in said[0]
+    assert "--batch 4 they would come from groups of 4." in said[0]
