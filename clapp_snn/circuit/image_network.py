@@ -7,12 +7,18 @@ from torch import Tensor
 
 from clapp_snn.circuit.network import AreaUpdate, Network, SaccadeStream
 from clapp_snn.encoders.encoder import Encoder
+from clapp_snn.functional.engine import Engine
 
 
 class ImageNetwork(Network):
     """A convolutional encoder with heads."""
 
     encoder: Encoder
+
+    @property
+    def engine(self) -> Engine:
+        """That of the encoder; back-propagation always runs on torch."""
+        return self.encoder.engine if self.method.explicit else "torch"
 
     def below(
         self, index: int, stimulus: Float[Tensor, "image channel row col"]

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from clapp_snn.functional.engine import Engine
 from clapp_snn.functional.saccades import Draw
 from clapp_snn.methods.record import Method
 from clapp_snn.randomness import generator
@@ -100,6 +101,11 @@ class Network(nn.Module, ABC):
         self.method = method
         self.areas = nn.ModuleList()
         self.classifiers = nn.ModuleList()
+
+    @property
+    def engine(self) -> Engine:
+        """Who computes the steps of learning."""
+        return "torch"
 
     def reset_parameters(self, seed: int) -> None:
         """Draw all weights from streams named by the master seed.

@@ -52,7 +52,8 @@ class TrainConfig:
         out: folder of the run; None makes runs/METHOD-DATA-wWIDTH-sSEED.
         width: multiplies the channels of every layer; 1 is the paper's network.
         batch: samples (images, windows of speech, clips) per step and process.
-        group: samples that share negatives and fixation draws (images: 32 as published, whatever the batch).
+        group: samples that share negatives and fixation draws (images: 32 as published); a smaller batch is
+            one group.
         epochs: passes over the training samples; None takes the method's published number.
         steps: number of steps; overrides epochs.
         learning_rate: of Adam (betas 0.9, 0.999; weight decay on video only). SoftHebb takes plain steps:
@@ -71,7 +72,8 @@ class TrainConfig:
         precision: of convolutions, "float32" or "bfloat16"; scores, plasticity of W_pred and weights
             stay float32.
         engine: convolutions by "native" compiled kernels (CPU, float32), "torch", "compiled"
-            (torch.compile), or "auto": native on a CPU that has a compiler, else torch.
+            (torch.compile), or "auto": native on a CPU that has a compiler, else torch; a run is resumed with
+            the engine that began it.
         recurrence: how the recurrent layer of speech networks learns: "bptt" (None means that), "eprop"
             (the diagonal of time is kept) or "detached" (nothing goes back in time).
         block_order: video: normalisation before or after rectification; None: "relu-norm", as published in

@@ -5,15 +5,17 @@ started without it is a world of one, for which every exchange is a no-op.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 _VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
@@ -114,6 +116,38 @@ class World:
             value = tensors[name].detach().contiguous()
             dist.broadcast(value, src=0)
             tensors[name].detach().copy_(value)
+
+    def broadcast(self, value: T) -> T:
+        """What rank 0 gives, in every process; any object that can be pickled."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]
+
+    def gather(self, value: T) -> list[T]:
+        """What the processes give, by rank, in every process; objects that can be pickled."""
+        if self.size == 1:
+            return [value]
+        found = [value] * self.size
+        dist.all_gather_object(found, value)
+        return found
+
+    def together(self, work: Callable[[], T]) -> T:
+        """What `work` returns in this process, once it has succeeded in all of them.
+
+        Where it fails in one process it fails in all, so that none waits for an exchange that never comes:
+        those that succeeded raise the exception of the lowest rank that did not.
+        """
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+        failed = [other for other in self.gather(error) if other is not None]
+        if failed:
+            raise error or failed[0]
+        return cast(T, result)
 
     def any(self, flag: bool) -> bool:
         """Whether `flag` is true in any process; the same answer everywhere (a stop at one step)."""

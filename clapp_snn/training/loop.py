@@ -2,20 +2,27 @@
 
 import json
 import math
+import platform
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from clapp_snn.circuit.network import SaccadeStream
+from clapp_snn.circuit.network import Network, SaccadeStream
 from clapp_snn.files import write_text
+from clapp_snn.functional.engine import Engine
 from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
 from clapp_snn.training.batches import Plan
-from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from clapp_snn.training.checkpoint import (
+    Checkpoint,
+    list_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+)
 from clapp_snn.training.config import FILE as CONFIG_FILE
 from clapp_snn.training.config import TrainConfig, read_config, require_same, write_config
 from clapp_snn.training.critical_periods import choose_learner
@@ -73,12 +80,14 @@ def train(
 ) -> TrainResult:
     """Train as configured and leave everything in the run's folder.
 
-    `modality` is that of the configuration (`modalities.modality_of`).
+    `modality` is that of the configuration (`modalities.modality_of`). Of several processes only the first
+    reads and writes the folder; what it or another cannot begin with is raised in all of them.
 
     Raises:
         FileExistsError: the folder holds a run and `resume` is off.
         FileNotFoundError: `resume` is on and there is no run.
-        ValueError: the configuration or the data differ from those of the run that is resumed.
+        ValueError: the configuration or the data differ from those of the run that is resumed, or the engine
+            that began it cannot run here.
         DivergenceError: a loss is not finite; names area and step.
         OSError: a checkpoint could not be written; earlier ones are kept.
     """
@@ -100,9 +109,20 @@ class _Run:
         self.config, self.dataset, self.world, self.quiet = config, dataset, world, quiet
         self.modality = modality
         self.folder = config.folder()
-        self._open_folder(resume)
+        found = world.together(lambda: self._open_folder(resume) if world.is_main else None)
+        stored = world.broadcast(found)
+        world.together(lambda: self._prepare(stored))
+        self.engines = world.gather(self.network.engine)
+        self.threads = world.gather(torch.get_num_threads())
+        self._warn_of_threads(stored)
+        self._warn_of_small_groups()
+
+    def _prepare(self, stored: Checkpoint | None) -> None:
+        config, world, dataset, modality = self.config, self.world, self.dataset, self.modality
+        if stored is not None:
+            self._require_same_start(stored)
         unit = modality.unit
-        self.network, sentence = modality.build(config, world.device, len(dataset.class_names))
+        self.network, sentence = self._build(stored)
         method = self.network.method
         supervised = method.task == "supervised"
         self.split = dataset.train if supervised else dataset.unlabeled
@@ -121,7 +141,7 @@ class _Run:
         self.recent: list[Tensor] = []
         self.silent: set[int] = set()
         self.seconds = 0.0
-        self.start = self._restore() if resume else 0
+        self.start = 0 if stored is None else self._restore(stored)
         if self.start > self.total:
             raise ValueError(
                 f"The run has done {self.start} steps already, more than the {self.total} asked for; give "
@@ -132,21 +152,29 @@ class _Run:
             f"{self.total} steps of {self.plan.global_batch} {unit} on {world.device}, {sentence}"
         )
 
-    def _open_folder(self, resume: bool) -> None:
+    def _open_folder(self, resume: bool) -> Checkpoint | None:
+        """The checkpoint to go on from, if there is one."""
         exists = (self.folder / CONFIG_FILE).exists()
         if resume and not exists:
-            raise FileNotFoundError(f"{self.folder} holds no run to resume; leave out --resume.")
+            where = (
+                f" on {platform.node()}, the machine of the first process, which alone keeps the run"
+                if self.world.size > 1
+                else ""
+            )
+            raise FileNotFoundError(
+                f"{self.folder} holds no run to resume{where}; leave out --resume."
+            )
         if exists and not resume:
             raise FileExistsError(
                 f"{self.folder} already holds a run; continue it with --resume, or choose another --out."
             )
         if resume:
             require_same(read_config(self.folder), self.config)
+        if resume and list_checkpoints(self.folder / "checkpoints"):
+            return load_checkpoint(self.folder)
+        return None
 
-    def _restore(self) -> int:
-        if not list_checkpoints(self.folder / "checkpoints"):
-            return 0
-        checkpoint = load_checkpoint(self.folder)
+    def _require_same_start(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.state
         if state["data"] != self.dataset.fingerprint:
             raise ValueError(
@@ -158,6 +186,56 @@ class _Run:
                 f"The run was made by {state['processes']} process(es), this is {self.world.size}; resume "
                 "with the same number."
             )
+
+    def _build(self, stored: Checkpoint | None) -> tuple[Network, str]:
+        """The network on the engine that began the run (checkpoints of earlier versions do not name it)."""
+        config, device = self.config, self.world.device
+        classes = len(self.dataset.class_names)
+        network, sentence = self.modality.build(config, device, classes)
+        engines: list[Engine] | None = None if stored is None else stored.state.get("engines")
+        begun = network.engine if engines is None else engines[self.world.rank]
+        if network.engine == begun:
+            return network, sentence
+        try:
+            if config.engine != "auto":
+                raise ValueError(f"engine={config.engine!r} is asked for.")
+            as_begun = replace(config, engine=begun)
+            network, _ = self.modality.build(as_begun, device, classes)
+        except ValueError as error:
+            hide = " with CUDA_VISIBLE_DEVICES=-1" if device.type == "cuda" else ""
+            raise ValueError(
+                f"The run was begun with engine={begun!r}, and another would end it with other weights. Here "
+                f"{error} Resume where that engine runs{hide}, or start a new run in another folder."
+            ) from error
+        return network, f"convolutions: {begun}, as the run was begun"
+
+    def _warn_of_threads(self, stored: Checkpoint | None) -> None:
+        before = self.threads if stored is None else stored.state.get("threads", self.threads)
+        if self.world.device.type == "cpu" and before != self.threads:
+            earlier, now = (", ".join(map(str, counts)) for counts in (before, self.threads))
+            self._warn(
+                f"The run was on {earlier} thread(s) and goes on with {now}: its weights will not be bit for "
+                "bit those of a run that was never stopped. Set OMP_NUM_THREADS to resume with as many."
+            )
+
+    def _warn_of_small_groups(self) -> None:
+        config, size, task = self.config, self.world.size, self.network.method.task
+        if (
+            task not in ("contrast", "goodness", "predict")
+            or config.batch >= config.group
+            or size == 1
+        ):
+            return
+        what = "statistics" if task == "predict" else "negatives"
+        together = config.batch * size
+        self._warn(
+            f"--batch {config.batch} in each of {size} processes is below --group {config.group}: {what} "
+            f"come from groups of {config.batch} {self.modality.unit}; in one process with --batch "
+            f"{together} they would come from groups of {min(config.group, together)}."
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> int:
+        state = checkpoint.state
         self.network.load_state_dict(checkpoint.model)
         restore_adam(self.learner.optimizers, optimizer_names(self.network), checkpoint.optimizer)
         self.recent = [torch.tensor(row, device=self.world.device) for row in state["recent"]]
@@ -172,8 +250,6 @@ class _Run:
 
     def go(self) -> TrainResult:
         main = self.world.is_main
-        # Every process has looked at the folder before the first one writes to it.
-        self.world.barrier()
         if main:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_config(self.folder, self.config)
@@ -306,6 +382,8 @@ class _Run:
             {
                 "data": self.dataset.fingerprint,
                 "processes": self.world.size,
+                "engines": self.engines,
+                "threads": self.threads,
                 "recent": [row.tolist() for row in self.recent],
                 "seconds": self.seconds + elapsed,
                 "epoch": step / self.plan.steps_per_epoch,
@@ -316,6 +394,11 @@ class _Run:
         )
         if step > 0 and self.network.method.task == "contrast":
             self.histogram.write(self.folder)
+
+    def _warn(self, text: str) -> None:
+        """Also in a quiet run: it hides progress, not what its result is worth."""
+        if self.world.is_main:
+            print(f"clapp_snn: {text}", file=sys.stderr, flush=True)
 
     def _say(self, text: str) -> None:
         if self.world.is_main and not self.quiet:

@@ -79,6 +79,18 @@ def exchange(world: World, folder: Path) -> None:
     answers = [world.any(False), world.any(world.rank == 1), world.any(world.rank == 0)]
     assert answers == [False, True, True]
 
+    assert world.broadcast(f"of {world.rank}") == "of 0"
+    assert world.gather(world.rank) == [0, 1]
+    assert world.together(lambda: world.rank) == world.rank
+    for bad in (0, 1):
+
+        def fails(bad: int = bad) -> None:
+            if world.rank == bad:
+                raise FileNotFoundError(f"nothing in {bad}")
+
+        with pytest.raises(FileNotFoundError, match=f"nothing in {bad}"):
+            world.together(fails)
+
     if world.rank == 1:
         time.sleep(0.3)
         (folder / "late").touch()
@@ -117,6 +129,10 @@ def test_one_process_is_its_own_mean() -> None:
         world.broadcast_state({"tensor": tensor})
         world.barrier()
         assert torch.equal(tensor, torch.tensor([1.0, 2.0]))
+        assert world.broadcast("own") == "own"
+        assert world.gather("own") == ["own"]
+        with pytest.raises(ValueError, match="own"):
+            world.together(lambda: int("own"))
         assert world.any(True)
         assert not world.any(False)
 

@@ -75,3 +75,48 @@ def test_a_run_of_two_processes_does_not_resume_with_one(tmp_path: Path) -> None
     config = tiny.config(tmp_path / "two-clapp", method="clapp", batch=8, group=4, steps=4)
     with pytest.raises(ValueError, match=r"made by 2 process\(es\), this is 1"):
         train(config, tiny.dataset(32), tiny.SINGLE, IMAGES, resume=True, quiet=True)
+
+
+def on_machines_of_their_own(world: World, folder: Path) -> None:
+    """Only the first process has the folder, as on machines that share none."""
+    own = folder / f"machine-{world.rank}"
+    options = {"batch": 4, "log_every": 2}
+    whole, cut = own / "whole", own / "cut"
+    train(tiny.config(whole, **options), tiny.dataset(32), world, IMAGES, quiet=True)
+    begun = tiny.config(cut, **options, steps=2)
+    train(begun, tiny.dataset(32), world, IMAGES, quiet=True)
+    config = tiny.config(cut, **options)
+    data = tiny.dataset(32, seed=world.rank)
+    with pytest.raises(ValueError, match="not the data this run has learned from"):
+        train(config, data, world, IMAGES, resume=True, quiet=True)
+    missing = tiny.config(own / "missing", **options)
+    with pytest.raises(FileNotFoundError, match=r"holds no run to resume on .*first process"):
+        train(missing, tiny.dataset(32), world, IMAGES, resume=True, quiet=True)
+    train(config, tiny.dataset(32), world, IMAGES, resume=True, quiet=True)
+
+
+def test_machines_that_share_no_folder_resume_exactly(tmp_path: Path) -> None:
+    in_two_processes(tmp_path, on_machines_of_their_own)
+    assert not (tmp_path / "machine-1").exists()
+    whole, cut = (load_checkpoint(tmp_path / "machine-0" / name) for name in ("whole", "cut"))
+    assert whole.step == cut.step == 6
+    for name, value in whole.model.items():
+        assert torch.equal(value, cut.model[name]), name
+    for name, value in whole.optimizer.items():
+        assert torch.equal(value, cut.optimizer[name]), name
+
+
+def batches_below_and_of_a_group(world: World, folder: Path) -> None:
+    for batch, method in ((4, "clapp-s"), (2, "clapp-s"), (2, "supervised")):
+        config = tiny.config(folder / f"{method}-{batch}", method=method, batch=batch, steps=1)
+        train(config, tiny.dataset(32), world, IMAGES, quiet=True)
+
+
+def test_smaller_groups_than_in_one_process_are_said_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    in_two_processes(tmp_path, batches_below_and_of_a_group)
+    said = [line for line in capfd.readouterr().err.splitlines() if "--group" in line]
+    assert len(said) == 1
+    assert "negatives come from groups of 2 images" in said[0]
+    assert "--batch 4 they would come from groups of 4." in said[0]

@@ -1,5 +1,6 @@
 """A run that is stopped and continued ends with the weights of a run that was not, bit for bit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from clapp_snn import native
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.loop import train
+from tests.threads import threads
 from tests.training import tiny
 
 
@@ -68,6 +70,87 @@ def test_resume_is_exact(tmp_path: Path, method: str, engine: str, stop: int) ->
         assert all(torch.equal(a.optimizer[name], b.optimizer[name]) for name in a.optimizer)
     else:
         assert_same_end(tmp_path / "whole", tmp_path / "cut")
+
+
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "available", lambda: False)
+    monkeypatch.setattr(native, "why_unavailable", lambda: "no C compiler is on the PATH.")
+
+
+def learn(run: Path, steps: int, resume: bool = False, engine: str = "auto") -> None:
+    config = tiny.config(run, steps=steps, log_every=2, engine=engine)
+    train(config, tiny.dataset(), tiny.SINGLE, IMAGES, resume=resume, quiet=True)
+
+
+def test_kernels_that_began_a_run_are_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native.available():
+        pytest.skip(native.why_unavailable())
+    learn(tmp_path / "run", 2)
+    without_kernels(monkeypatch)
+    with pytest.raises(
+        ValueError, match=r"begun with engine='native'.*no C compiler.*Resume where"
+    ):
+        learn(tmp_path / "run", 4, resume=True)
+    assert load_checkpoint(tmp_path / "run").step == 2
+
+
+def test_a_run_begun_without_kernels_goes_on_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native.available():
+        pytest.skip(native.why_unavailable())
+    learn(tmp_path / "whole", 4, engine="torch")
+    with monkeypatch.context() as patch:
+        without_kernels(patch)
+        learn(tmp_path / "cut", 2)
+    learn(tmp_path / "cut", 4, resume=True)
+    assert_same_end(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_an_engine_that_is_asked_for_against_the_begun_one_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    learn(run, 2, engine="torch")
+    change_state(run, 2, engines=["native"])
+    with pytest.raises(ValueError, match=r"engine='native'.*engine='torch' is asked for"):
+        learn(run, 4, resume=True, engine="torch")
+
+
+def change_state(run: Path, step: int, **values: object) -> None:
+    """Overwrite entries of a checkpoint's state; None removes one."""
+    file = run / "checkpoints" / f"step_{step:08d}" / "state.json"
+    description = json.loads(file.read_text())
+    description["state"].update(values)
+    kept = {name: value for name, value in description["state"].items() if value is not None}
+    file.write_text(json.dumps(description | {"state": kept}))
+
+
+def test_another_number_of_threads_is_said_even_in_a_quiet_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    learn(run, 2)
+    learn(run, 3, resume=True)
+    assert capsys.readouterr().err == ""
+    with threads(torch.get_num_threads() + 1):
+        learn(run, 4, resume=True)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "on 1 thread(s) and goes on with 2" in said
+    assert "not be bit for bit" in said
+
+
+def test_a_checkpoint_that_names_neither_engine_nor_threads_is_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    learn(run, 4)
+    learn(tmp_path / "old", 2)
+    change_state(tmp_path / "old", 2, engines=None, threads=None)
+    learn(tmp_path / "old", 4, resume=True)
+    assert capsys.readouterr().err == ""
+    assert_same_end(run, tmp_path / "old")
 
 
 def test_ctrl_c_stops_cleanly_and_resumes_exactly(tmp_path: Path) -> None:
