@@ -122,6 +122,13 @@ class Method:
         )
 
     @property
+    def gate_name(self) -> str | None:
+        """What the shares beside the losses are: of H = 1, of errors, or nothing to show."""
+        if self.hinge:
+            return "gate"
+        return "error" if self.task == "supervised" else None
+
+    @property
     def pairs(self) -> bool:
         """Whether every image is seen in two strong random views."""
         return self.maps is not None or self.task == "predict"

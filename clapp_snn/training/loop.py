@@ -269,7 +269,11 @@ class _Run:
         with (
             Logbook(self.folder, columns, resume_step=resumed, rank=self.world.rank) as logbook,
             TrainingProgress(
-                self.total, start=self.start, quiet=self.quiet or not main, unit=unit
+                self.total,
+                start=self.start,
+                quiet=self.quiet or not main,
+                unit=unit,
+                gate=self.network.method.gate_name,
             ) as progress,
             stop_on_signal() as stop,
         ):
@@ -295,6 +299,8 @@ class _Run:
                 self._require_finite(done)
             if logging:
                 self._log(logbook, progress, reports, done, time.monotonic() - began)
+            else:
+                progress.update(done, self.plan.global_batch)
             stopping = self.world.any(stop.requested)
             if done % every == 0 or done == self.total or stopping:
                 self._require_finite(done)
@@ -322,13 +328,12 @@ class _Run:
         elapsed: float,
     ) -> None:
         values = torch.stack(self.recent).mean(0).tolist()
-        samples = len(self.recent) * self.plan.global_batch
         self.recent = []
         modules = len(values) // 2
         losses, gates = values[:modules], values[modules:]
         self.histogram.add(reports)
         self._name_silent(reports, step)
-        progress.update(step, samples, losses, gates)
+        progress.update(step, self.plan.global_batch, losses, gates)
         unit = self.modality.unit
         row: dict[str, float] = {
             "step": step,

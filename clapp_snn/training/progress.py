@@ -16,7 +16,8 @@ class TrainingProgress:
     """Shows step, speed, loss and gate fraction of every area, and the time left.
 
     In a terminal one live bar; elsewhere a plain line every `interval` seconds; nothing with `quiet`.
-    `start`: steps done by earlier sessions. `unit`: what speed counts. `clock`: seconds, monotonic.
+    `start`: steps done by earlier sessions. `unit`: what speed counts. `gate`: what the fractions are called;
+    None does not show them. `clock`: seconds, monotonic.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class TrainingProgress:
         start: int = 0,
         quiet: bool = False,
         unit: str = "images",
+        gate: str | None = "gate",
         interval: float = 30.0,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -34,6 +36,9 @@ class TrainingProgress:
         self._interval = interval
         self._quiet = quiet
         self._unit = unit
+        self._gate = gate
+        self._losses: Sequence[float] = ()
+        self._gates: Sequence[float] = ()
         self._console = console or Console(stderr=True)
         self._clock = clock
         self._step = start
@@ -56,18 +61,25 @@ class TrainingProgress:
         return remaining * self._weight / self._steps_rate if self._steps_rate else float("inf")
 
     def update(
-        self, step: int, samples: int, losses: Sequence[float], gates: Sequence[float]
+        self,
+        step: int,
+        samples: int,
+        losses: Sequence[float] | None = None,
+        gates: Sequence[float] = (),
     ) -> None:
         """Report that `step` steps are done, with `samples` samples since the last report.
 
-        `losses` and `gates` (fraction of samples that learn, 0 to 1) have one entry an area.
+        `losses` and `gates` (fraction of samples that learn, 0 to 1) have one entry an area; without them the
+        last ones stay.
         """
+        if losses is not None:
+            self._losses, self._gates = losses, gates
         now = self._clock()
         self._measure(now - self._time, step - self._step, samples)
         self._step, self._time = step, now
         if self._quiet:
             return
-        status = _status(self.samples_per_second, self._unit, losses, gates, self.seconds_left)
+        status = self._status()
         if self._bar is not None:
             self._bar.update(self._task, completed=step, status=status)
         elif step >= self._total or now - self._line_time >= self._interval:
@@ -106,24 +118,22 @@ class TrainingProgress:
             self._bar.stop()
             self._bar = None
 
+    def _status(self) -> str:
+        parts = [f"{self.samples_per_second:.0f} {self._unit}/s"]
+        if self._losses:
+            parts.append("loss " + " ".join(f"{loss:.3f}" for loss in self._losses))
+        if self._gates and self._gate:
+            shares = " ".join(f"{100 * gate:.0f}" for gate in self._gates)
+            parts.append(f"{self._gate} {shares} %")
+        parts.append(f"{format_duration(self.seconds_left)} left")
+        return "  ".join(parts)
+
     def _measure(self, seconds: float, steps: int, samples: int) -> None:
         """Means over the recent past: sums that decay with time, divided by their summed weight."""
         decay = 0.5 ** (seconds / _HALF_LIFE)
         self._samples_rate = self._samples_rate * decay + samples
         self._steps_rate = self._steps_rate * decay + steps
         self._weight = self._weight * decay + seconds
-
-
-def _status(
-    speed: float, unit: str, losses: Sequence[float], gates: Sequence[float], left: float
-) -> str:
-    parts = [f"{speed:.0f} {unit}/s"]
-    if losses:
-        parts.append("loss " + " ".join(f"{loss:.3f}" for loss in losses))
-    if gates:
-        parts.append("gate " + " ".join(f"{100 * gate:.0f}" for gate in gates) + " %")
-    parts.append(f"{format_duration(left)} left")
-    return "  ".join(parts)
 
 
 def format_duration(seconds: float) -> str:

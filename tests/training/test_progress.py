@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from clapp_snn.methods import get_method
 from clapp_snn.training.progress import TrainingProgress, format_duration
 
 
@@ -56,6 +57,31 @@ def test_a_log_file_gets_one_line_an_interval_and_a_last_one() -> None:
     assert [line.split()[1] for line in written] == ["30/100", "60/100", "90/100", "100/100"]
     assert written[0] == "step 30/100  32 images/s  loss 1.500 0.250  gate 50 6 %  1:10 left"
     assert "\x1b" not in text(console)
+
+
+def test_steps_between_losses_are_shown_with_the_last_ones() -> None:
+    clock, console = Clock(), log_console()
+    with TrainingProgress(100, interval=30, console=console, clock=clock, gate="error") as progress:
+        for step in range(1, 71):
+            clock.now += 1
+            known = ([1.5], [0.5]) if step == 50 else ()
+            progress.update(step, 4, *known)
+    assert text(console).splitlines() == [
+        "step 30/100  4 images/s  1:10 left",
+        "step 60/100  4 images/s  loss 1.500  error 50 %  0:40 left",
+    ]
+
+
+def test_what_is_no_gate_is_not_shown() -> None:
+    console = log_console()
+    with TrainingProgress(1, console=console, gate=None) as progress:
+        progress.update(1, 1, [1.0], [0.9])
+    assert "gate" not in text(console)
+    assert "90" not in text(console)
+    names = {
+        name: get_method(name).gate_name for name in ("clapp", "clapp-pp", "supervised", "cpc")
+    }
+    assert names == {"clapp": "gate", "clapp-pp": "gate", "supervised": "error", "cpc": None}
 
 
 def test_a_long_line_is_not_broken() -> None:
