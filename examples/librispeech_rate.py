@@ -1,7 +1,7 @@
 """CLAPP on speech: convolutions learn from what comes next, a GRU on top of them predicts; probe, report.
 
     python examples/librispeech_rate.py --width 0.125 --steps 150      # synthetic syllables, minutes
-    python examples/librispeech_rate.py --data librispeech:datasets --download     # the paper's experiment
+    python examples/librispeech_rate.py --data librispeech:datasets --download     # the paper's (a GPU)
     python examples/librispeech_rate.py --data librispeech:datasets --recurrence eprop
 
 All options: --help. The same job as `clapp-snn train`, `probe`, `figures` and `report` in turn.
