@@ -36,15 +36,22 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def require_folder(path: str | Path) -> Path:
-    """`path`, where a folder is or can be made; raises NotADirectoryError if a file is in the way."""
+    """`path`, where a folder to write to is or can be made; leaves nothing behind.
+
+    Raises NotADirectoryError if a file is in the way, OSError if the place takes no files.
+    """
     folder = Path(path)
-    for place in (folder, *folder.parents):
-        if place.exists():
-            if place.is_dir():
-                return folder
-            raise NotADirectoryError(
-                f"{place} is a file, but a folder is needed: choose another name."
-            )
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"{place} is a file, but a folder is needed: choose another name.")
+    try:
+        # Permissions do not tell: root may write anywhere, yet not to /proc or a read-only disk.
+        with tempfile.TemporaryDirectory(prefix=".writable-", dir=place):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be made or written to ({error.strerror}): choose another place."
+        ) from error
     return folder
 
 

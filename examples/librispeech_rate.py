@@ -1,7 +1,7 @@
 """CLAPP on speech: convolutions learn from what comes next, a GRU on top of them predicts; probe, report.
 
     python examples/librispeech_rate.py --width 0.125 --steps 150      # synthetic syllables, minutes
-    python examples/librispeech_rate.py --data librispeech:datasets --download     # the paper's experiment
+    python examples/librispeech_rate.py --data librispeech:datasets --download     # the paper's (a GPU)
     python examples/librispeech_rate.py --data librispeech:datasets --recurrence eprop
 
 All options: --help. The same job as `clapp-snn train`, `probe`, `figures` and `report` in turn.
@@ -10,10 +10,9 @@ All options: --help. The same job as `clapp-snn train`, `probe`, `figures` and `
 import sys
 from dataclasses import fields
 
-from jsonargparse import ActionConfigFile, ArgumentParser
-
 from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.figures import draw_figures
+from clapp_snn.commands.parsers import train_parser
 from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
 from clapp_snn.report.html import write_report
@@ -21,16 +20,12 @@ from clapp_snn.training.config import TrainConfig
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--config", action=ActionConfigFile)
-    parser.add_class_arguments(TrainConfig)
-    parser.add_argument("--download", action="store_true")
-    parser.add_argument("--resume", action="store_true")
+    parser = train_parser(__doc__)
     parser.set_defaults({"data": "utterances", "batch": 8, "group": 8})
     options = parser.parse_args()
     config = TrainConfig(**{field.name: options[field.name] for field in fields(TrainConfig)})
 
-    result = train(config, download=options.download, resume=options.resume)
+    result = train(config, download=options.download, resume=options.resume, quiet=options.quiet)
     if result.interrupted or not result.is_main:
         return
     probe(result.folder)

@@ -12,10 +12,9 @@ learning rate are those of the paper's video experiments unless given.
 import sys
 from dataclasses import fields
 
-from jsonargparse import ActionConfigFile, ArgumentParser
-
 from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.figures import draw_figures
+from clapp_snn.commands.parsers import train_parser
 from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
 from clapp_snn.report.html import write_report
@@ -23,15 +22,12 @@ from clapp_snn.training.config import TrainConfig
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--config", action=ActionConfigFile)
-    parser.add_class_arguments(TrainConfig)
-    parser.add_argument("--resume", action="store_true")
+    parser = train_parser(__doc__)
     parser.set_defaults(data="clips", batch=8, learning_rate=1e-3)
     options = parser.parse_args()
     config = TrainConfig(**{field.name: options[field.name] for field in fields(TrainConfig)})
 
-    result = train(config, resume=options.resume)
+    result = train(config, download=options.download, resume=options.resume, quiet=options.quiet)
     if result.interrupted or not result.is_main:
         return
     probe(result.folder)

@@ -9,6 +9,7 @@ from clapp_snn.commands.figures import draw_figures
 from clapp_snn.commands.options import ProbeOptions, Protocol
 from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
+from clapp_snn.files import require_folder
 from clapp_snn.report.html import write_report
 from clapp_snn.training.config import TrainConfig, read_config
 
@@ -56,10 +57,12 @@ def is_demo(folder: Path) -> bool:
 def demo(out: Path, steps: int, seed: int, *, force: bool = False) -> int:
     """Train, probe, draw and report; returns an exit status.
 
-    Raises FileExistsError when `out` holds something else than a demo to replace.
+    Raises FileExistsError when `out` holds something else than a demo to replace, NotADirectoryError or
+    OSError when it cannot be a folder.
     """
     began = time.monotonic()
     config = demo_config(out, steps, seed)
+    require_folder(out)
     if out.exists() and any(out.iterdir()):
         if not force:
             raise FileExistsError(

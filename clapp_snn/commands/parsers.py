@@ -40,10 +40,12 @@ class OptionsFile(ActionConfigFile):
         super().__call__(parser, cfg, values, option_string)
 
 
-def _train_parser() -> ArgumentParser:
-    parser = Parser(
-        description="Learn from images, speech or clips; everything goes into the run's folder."
-    )
+LEARN = "Learn from images, speech or clips; everything goes into the run's folder."
+
+
+def train_parser(description: str = LEARN) -> ArgumentParser:
+    """The options of `clapp-snn train`, also for a script that does its job."""
+    parser = Parser(description=description)
     parser.add_argument("--config", action=OptionsFile, help="YAML file of options")
     parser.add_class_arguments(TrainConfig)
     parser.add_argument(
@@ -158,7 +160,7 @@ def build_parser() -> ArgumentParser:
     commands.add_subcommand(
         "demo", _demo_parser(), help="train, probe, draw, report: embedded data"
     )
-    commands.add_subcommand("train", _train_parser(), help="train a network")
+    commands.add_subcommand("train", train_parser(), help="train a network")
     commands.add_subcommand("stream", _stream_parser(), help="learn from fixations and saccades")
     commands.add_subcommand(
         "probe",

@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import torch
 
+from clapp_snn.files import require_folder
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.stimuli.record import Dataset
-from clapp_snn.training.config import TrainConfig
+from clapp_snn.training.config import FILE, TrainConfig, read_config, require_same
 from clapp_snn.training.distributed import World
 from clapp_snn.training.loop import TrainResult
 from clapp_snn.training.loop import train as run_training
 from clapp_snn.training.modality import Stimuli
+from clapp_snn.training.run_folder import require_run_folder
 
 PATIENCE = timedelta(hours=2)
 """Longest wait of one process for another: a download on a slow line."""
@@ -41,13 +43,22 @@ def train(
 ) -> TrainResult:
     """Open the data, join the other processes if there are any, and train.
 
-    The first process of a machine opens the data first: it downloads or decodes what the others then find.
+    The first process of all looks at the run's folder before any data arrive. The first process of a machine
+    opens the data first: it downloads or decodes what the others then find.
+
+    Raises, besides what data and training raise:
+        FileExistsError: the folder holds a run and `resume` is off.
+        FileNotFoundError: `resume` is on and there is no run.
+        NotADirectoryError, OSError: the folder cannot be made or written to.
+        ValueError: the configuration differs from that of the run that is resumed.
     """
     device = None if config.device == "auto" else config.device
     with World.from_environment(device, timeout=PATIENCE) as world:
         # Shapes never change, so let cuDNN time its algorithms once.
         torch.backends.cudnn.benchmark = world.device.type == "cuda"
         first = int(os.environ.get("LOCAL_RANK", "0")) == 0
+        if world.is_main:
+            _require_place(config, resume=resume)
         if first:
             dataset = data_of(config, download=download)
         world.barrier()
@@ -58,6 +69,13 @@ def train(
             print(unpublished_settings(config, dataset.name), end="", flush=True)
         modality = modality_of(config)
         return run_training(config, dataset, world, modality, resume=resume, quiet=quiet)
+
+
+def _require_place(config: TrainConfig, *, resume: bool) -> None:
+    folder = require_folder(config.folder())
+    require_run_folder(folder, FILE, resume=resume)
+    if resume:
+        require_same(read_config(folder), config)
 
 
 def unpublished_settings(config: TrainConfig, data: str) -> str:

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 UNKNOWN = re.compile(r"unrecognized arguments: (--[^\s=]+)")
 VALUE = re.compile(r'Parser key "(?P<option>[\w.]+)":\s*(?P<why>.*)', re.DOTALL)
 GIVEN = re.compile(r"(?:Got value|Given value): (?P<given>.*)")
+MEMBER = re.compile(r"- Expected an? (?P<types>typing\.Literal\[[^\]]*\])\. Got value: ")
 TYPES = re.compile(r"(?:Subtypes: \[|Expected an? )(?P<types>[^\n]*?)(?:\]?\n|\. Got|$)")
 
 
@@ -46,9 +47,16 @@ def plainly(message: str, options: list[str]) -> str:
     types = TYPES.search(message)
     if found is None or given is None or types is None or f"--{found['option']}" not in options:
         return one_line
-    takes = re.sub(r"typing\.|<class '(\w+)'>", lambda m: m[1] or "", types["types"])
-    takes = re.sub(r"Literal\[([^\]]*)\]", lambda m: m[1].replace(", ", " or "), takes)
-    takes = takes.replace(", NoneType", "")
-    if "tuple" in takes:
+    takes = _in_words(types["types"])
+    if member := MEMBER.search(message):
+        takes = f"a list of {_in_words(member['types'])}"
+    elif "tuple" in takes:
         takes = "a list such as '[a,b]', in quotes and brackets"
     return f"--{found['option']} takes {takes}, not {given['given']!r}"
+
+
+def _in_words(types: str) -> str:
+    """Names of types and allowed values, as one would say them."""
+    words = re.sub(r"typing\.|<class '(\w+)'>", lambda m: m[1] or "", types)
+    words = re.sub(r"Literal\[([^\]]*)\]", lambda m: m[1].replace(", ", " or "), words)
+    return words.replace(", NoneType", "")

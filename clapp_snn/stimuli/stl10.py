@@ -124,7 +124,7 @@ def _map_images(file: Path) -> np.ndarray:
     if size == 0 or size % IMAGE_BYTES:
         raise ValueError(
             f"{file} has {size} bytes, not a whole number of images of {IMAGE_BYTES} bytes "
-            f"(3 x 96 x 96): it is truncated or of another format; fetch it again"
+            f"(3 x 96 x 96): it is truncated or of another format; {_repair(file)}"
         )
     return np.memmap(
         file, np.uint8, mode="r", shape=(size // IMAGE_BYTES, 3, IMAGE_SIZE, IMAGE_SIZE)
@@ -139,7 +139,7 @@ def _labelled_split(home: Path, key: str, classes: int) -> ArraySplit:
     if len(labels) != len(images):
         raise ValueError(
             f"{file} has {len(labels)} labels for the {len(images)} images of {key}_X.bin: "
-            f"one of the two files is truncated or belongs to other data"
+            f"one of the two files is truncated or belongs to other data; {_repair(file)}"
         )
     if labels.min() < 1 or labels.max() > classes:
         raise ValueError(
@@ -154,13 +154,27 @@ def _read_class_names(home: Path) -> list[str]:
     _require(file, "it names the classes, one a line")
     names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not names:
-        raise ValueError(f"{file} is empty; it should name the classes, one a line")
+        raise ValueError(
+            f"{file} is empty; it should name the classes, one a line; {_repair(file)}"
+        )
     return names
 
 
 def _require(file: Path, purpose: str) -> None:
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing; {purpose}")
+        raise FileNotFoundError(f"{file} is missing; {purpose}. To go on, {_repair(file)}")
+
+
+def _repair(file: Path) -> str:
+    """What to do about a file that is missing or bad: the download never touches binaries that are there."""
+    advice = "put a complete file there"
+    home = file.parent
+    if home.name == "stl10_binary":
+        advice += (
+            f"; if this is STL-10 itself, remove {home} instead and run `clapp-snn train` with "
+            f"--data stl10:{home.parent} --download"
+        )
+    return advice
 
 
 def _is_official(home: Path, splits: dict[str, ArraySplit | Absent]) -> bool:

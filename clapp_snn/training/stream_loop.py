@@ -9,6 +9,7 @@ import torch
 
 from clapp_snn.circuit.engine_choice import Engine, choose_engine
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
+from clapp_snn.files import require_folder
 from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.checkpoint import (
@@ -22,6 +23,7 @@ from clapp_snn.training.environment import describe_environment, record_environm
 from clapp_snn.training.interrupt import StopFlag, stop_on_signal
 from clapp_snn.training.logbook import Logbook
 from clapp_snn.training.progress import TrainingProgress
+from clapp_snn.training.run_folder import require_run_folder
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import (
     FILE,
@@ -62,7 +64,7 @@ def train_stream(
         FileNotFoundError, ValueError: data are missing or bad, as `open_objects` says.
         ValueError: the configuration is impossible, or differs from that of the run that is resumed.
         DivergenceError: weights are not finite; names area and window. Checkpoints are from before.
-        OSError: a checkpoint could not be written; earlier ones are kept.
+        OSError: the folder cannot be used, or a checkpoint could not be written; earlier ones are kept.
     """
     return _StreamRun(config, objects, resume=resume, quiet=quiet).go()
 
@@ -95,13 +97,7 @@ class _StreamRun:
             )
 
     def _open_folder(self, resume: bool) -> None:
-        exists = (self.folder / FILE).exists()
-        if resume and not exists:
-            raise FileNotFoundError(f"{self.folder} holds no run to resume; leave out --resume.")
-        if exists and not resume:
-            raise FileExistsError(
-                f"{self.folder} already holds a run; continue it with --resume, or choose another --out."
-            )
+        require_run_folder(require_folder(self.folder), FILE, resume=resume)
         if resume:
             require_same_stream(read_stream_config(self.folder), self.config)
 

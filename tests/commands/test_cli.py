@@ -88,6 +88,8 @@ def test_expected_failures_are_one_line(tmp_path: Path, capsys: pytest.CaptureFi
         (["train", "--seed", "abc"], "--seed takes int, not 'abc'"),
         (["train", "--sharing", "foo"], "--sharing takes 'code' or 'paper', not 'foo'"),
         (["probe", "x", "--protocols", "fast"], "--protocols takes a list such as '[a,b]'"),
+        (["probe", "x", "--protocols", "[slow]"], "'paper' or 'speaker', not 'slow'"),
+        (["probe", "x", "--protocols", "[fast,3]"], "'paper' or 'speaker', not '3'"),
         (["train", "x"], "unrecognized arguments: x"),
         (["figures", "x", "--tsne_images", "-1"], "tsne_images"),
         (["train", "--batch", "1"], "another image"),

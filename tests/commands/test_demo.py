@@ -39,6 +39,8 @@ def test_demo_removes_nothing_that_is_not_a_demo(
     assert main(["demo", "--out", str(tmp_path), "--steps", "1", "--force"]) == 1
     assert "something else than a demo" in capsys.readouterr().err
     assert precious.read_text() == "ten years"
+    assert main(["demo", "--out", str(precious), "--steps", "1"]) == 1
+    assert "is a file, but a folder is needed" in capsys.readouterr().err
     (tmp_path / "config.yaml").write_text("a: 1\n")
     assert main(["demo", "--out", str(tmp_path), "--steps", "1", "--force"]) == 1
     assert precious.read_text() == "ten years"

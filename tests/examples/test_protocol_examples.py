@@ -44,6 +44,27 @@ def test_one_area(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("stl10_rate", ("--quiet", "--bad", "3"), "there is no option --bad"),
+        ("librispeech_rate", ("--quiet", "--bad", "3"), "there is no option --bad"),
+        ("ucf101_rate", ("--quiet", "--bad", "3"), "there is no option --bad"),
+        ("stl10_rate", ("--steps", "many"), "--steps takes int, not 'many'"),
+    ],
+)
+def test_options_of_the_experiments_are_those_of_train(
+    name: str, options: tuple[str, ...], said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, f"examples/{name}.py", *options],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"{name}.py: {said}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("bac_firing", "--dt", "-1"), "dt"),

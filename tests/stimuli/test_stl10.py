@@ -1,4 +1,6 @@
 import hashlib
+import re
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -98,7 +100,7 @@ def test_no_binaries_at_all_says_what_is_expected(tmp_path):
 def test_a_missing_file_is_named(tmp_path, name):
     write_binaries(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{name} is missing"):
+    with pytest.raises(FileNotFoundError, match=rf"{name} is missing.* put a complete file there"):
         open_stl10(tmp_path)
 
 
@@ -126,6 +128,49 @@ def test_a_wrong_number_of_labels_is_refused(tmp_path):
     write_binaries(tmp_path)
     (tmp_path / "test_y.bin").write_bytes(b"\x01\x02\x01")
     with pytest.raises(ValueError, match=r"test_y.bin has 3 labels for the 4 images"):
+        open_stl10(tmp_path)
+
+
+def break_images(home):
+    with (home / "unlabeled_X.bin").open("r+b") as file:
+        file.truncate(2 * IMAGE_BYTES - 1)
+
+
+def break_label_count(home):
+    (home / "test_y.bin").write_bytes(b"\x01")
+
+
+def drop_labels(home):
+    (home / "train_y.bin").unlink()
+
+
+def empty_class_names(home):
+    (home / "class_names.txt").write_text("")
+
+
+@pytest.mark.parametrize("spoil", [break_images, break_label_count, drop_labels, empty_class_names])
+def test_the_advice_on_a_bad_file_leads_to_whole_data(tmp_path, monkeypatch, spoil):
+    """It names what to remove and what to download, and the download then does fetch."""
+    home = tmp_path / "stl10_binary"
+    write_binaries(home)
+    spoil(home)
+    fetched = []
+    monkeypatch.setattr(stl10, "download", lambda *_: fetched.append("archive"))
+    monkeypatch.setattr(stl10, "extract_tar", lambda _, root: write_binaries(root / "stl10_binary"))
+    with pytest.raises((ValueError, FileNotFoundError)) as refused:
+        open_stl10(tmp_path)
+    told = re.search(r"remove (\S+) instead .*--data stl10:(\S+) --download$", str(refused.value))
+    assert told, refused.value
+    shutil.rmtree(told[1])
+    stl10.download_stl10(told[2])
+    assert fetched
+    assert len(open_stl10(tmp_path).test) == 4
+
+
+def test_nobody_is_told_to_remove_images_of_their_own(tmp_path):
+    write_binaries(tmp_path)
+    break_images(tmp_path)
+    with pytest.raises(ValueError, match=r"put a complete file there$"):
         open_stl10(tmp_path)
 
 
