@@ -57,13 +57,14 @@ def train(
         # Shapes never change, so let cuDNN time its algorithms once.
         torch.backends.cudnn.benchmark = world.device.type == "cuda"
         first = int(os.environ.get("LOCAL_RANK", "0")) == 0
-        if world.is_main:
-            _require_place(config, resume=resume)
-        if first:
-            dataset = data_of(config, download=download)
-        world.barrier()
-        if not first:
-            dataset = data_of(config)
+
+        def look() -> Stimuli | None:
+            if world.is_main:
+                _require_place(config, world, resume=resume)
+            return data_of(config, download=download) if first else None
+
+        found = world.together(look)
+        dataset = data_of(config) if found is None else found
         if world.is_main and not quiet:
             print(f"{dataset.name}: {dataset.note}", flush=True)
             print(unpublished_settings(config, dataset.name), end="", flush=True)
@@ -71,9 +72,9 @@ def train(
         return run_training(config, dataset, world, modality, resume=resume, quiet=quiet)
 
 
-def _require_place(config: TrainConfig, *, resume: bool) -> None:
+def _require_place(config: TrainConfig, world: World, *, resume: bool) -> None:
     folder = require_folder(config.folder())
-    require_run_folder(folder, FILE, resume=resume)
+    require_run_folder(folder, FILE, resume=resume, alone=world.size == 1)
     if resume:
         require_same(read_config(folder), config)
 

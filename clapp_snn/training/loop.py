@@ -2,7 +2,6 @@
 
 import json
 import math
-import platform
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ from clapp_snn.training.learner import (
 from clapp_snn.training.logbook import Logbook
 from clapp_snn.training.modality import Stimuli, Trainable
 from clapp_snn.training.progress import TrainingProgress
+from clapp_snn.training.run_folder import require_run_folder
 from clapp_snn.training.score_histogram import ScoreHistogram
 
 DATA_FILE = "data.json"
@@ -154,20 +154,8 @@ class _Run:
 
     def _open_folder(self, resume: bool) -> Checkpoint | None:
         """The checkpoint to go on from, if there is one."""
-        exists = (self.folder / CONFIG_FILE).exists()
-        if resume and not exists:
-            where = (
-                f" on {platform.node()}, the machine of the first process, which alone keeps the run"
-                if self.world.size > 1
-                else ""
-            )
-            raise FileNotFoundError(
-                f"{self.folder} holds no run to resume{where}; leave out --resume."
-            )
-        if exists and not resume:
-            raise FileExistsError(
-                f"{self.folder} already holds a run; continue it with --resume, or choose another --out."
-            )
+        alone = self.world.size == 1
+        require_run_folder(self.folder, CONFIG_FILE, resume=resume, alone=alone)
         if resume:
             require_same(read_config(self.folder), self.config)
         if resume and list_checkpoints(self.folder / "checkpoints"):
