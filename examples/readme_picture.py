@@ -36,7 +36,7 @@ def shrunk(name: str) -> UInt8[np.ndarray, "row col 3"]:
 def draw(
     run: Path,
     out: Path = Path("docs/images/first_screen.png"),
-    protocol: str = "fast",
+    protocol: str = "paper",
     seen: str = "cat",
     other: str = "coffee",
 ) -> None:
