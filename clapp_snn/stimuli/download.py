@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import http.client
 import os
+import shutil
 import tarfile
 import tempfile
 import urllib.error
@@ -70,18 +71,15 @@ def has_checksum(path: str | Path, checksum: str) -> bool:
 def extract_tar(archive: str | Path, folder: str | Path) -> None:
     """Unpack a tar archive (any compression) into `folder`, leaving nothing half-unpacked behind.
 
-    Members that would land outside the folder, devices and the like are refused (PEP 706, "data" filter).
-    Raises ValueError for a damaged or unsafe archive, FileExistsError if a top-level member is in the way.
+    Only files and folders inside it are taken; members that would land elsewhere, links and devices are
+    refused (by ourselves: tarfile's own filters, PEP 706, are not there before Python 3.11.4). Raises ValueError for a damaged or unsafe archive, FileExistsError if a top-level member is in the way.
     """
     root = Path(folder)
-    if not hasattr(tarfile, "data_filter"):
-        raise ImportError(
-            f"this Python cannot unpack archives safely; use 3.11.4 or newer, or unpack {archive} by hand"
-        )
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=root) as temporary:
         try:
             with tarfile.open(archive) as tar:
-                tar.extractall(temporary, filter="data")
+                for each in tar:
+                    _extract(tar, each, Path(temporary).resolve())
         except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(
                 f"{archive} is damaged or unsafe to unpack: {error}; delete it and fetch it again"
@@ -94,6 +92,22 @@ def extract_tar(archive: str | Path, folder: str | Path) -> None:
                 )
         for member in members:
             member.rename(root / member.name)
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """One file or folder; raises TarError for anything else, and for places outside `folder`."""
+    target = (folder / member.name).resolve()
+    if not target.is_relative_to(folder):
+        raise tarfile.TarError(f"{member.name} would be put outside the folder")
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    content = tar.extractfile(member) if member.isfile() else None
+    if content is None:
+        raise tarfile.TarError(f"{member.name} is neither a file nor a folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _fetch(source: RemoteFile, part: Path) -> None:

@@ -92,4 +92,4 @@ def test_a_card_says_what_is_biological_and_what_is_assumed(card: Path) -> None:
 
 
 def test_the_cards_cover_the_models() -> None:
-    assert len(CARDS) == 10
+    assert len(CARDS) == 11

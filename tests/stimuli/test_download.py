@@ -179,13 +179,42 @@ def tar_of(members: dict[str, bytes], mode: str = "w:gz") -> bytes:
     return buffer.getvalue()
 
 
-def test_a_member_outside_the_folder_is_refused(tmp_path):
+@pytest.mark.parametrize("evil", ["../evil.txt", "good/../../evil.txt", "/{}/evil.txt"])
+def test_a_member_outside_the_folder_is_refused(tmp_path, evil):
     home = tmp_path / "home"
     home.mkdir()
-    (home / "a.tar").write_bytes(tar_of({"good.txt": b"1", "../evil.txt": b"2"}, "w"))
-    with pytest.raises(ValueError, match=r"damaged or unsafe"):
+    name = evil.format(tmp_path)
+    (home / "a.tar").write_bytes(tar_of({"good.txt": b"1", name: b"2"}, "w"))
+    with pytest.raises(ValueError, match=r"damaged or unsafe .* outside the folder"):
         extract_tar(home / "a.tar", home)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.tar", "home"]
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
+)
+def test_links_and_devices_are_refused(tmp_path, kind):
+    """A link could lead a later member out of the folder."""
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        member = tarfile.TarInfo("way_out")
+        member.type, member.linkname = kind, "/tmp"
+        tar.addfile(member)
+    with pytest.raises(ValueError, match=r"way_out is neither a file nor a folder"):
+        extract_tar(tmp_path / "a.tar", tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tar"]
+
+
+def test_files_and_folders_come_out_as_they_went_in(tmp_path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        folder = tarfile.TarInfo("data/empty")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        member = tarfile.TarInfo("./data/deep/x.bin")
+        member.size = len(CONTENT)
+        tar.addfile(member, io.BytesIO(CONTENT))
+    extract_tar(tmp_path / "a.tar.gz", tmp_path)
+    assert (tmp_path / "data" / "deep" / "x.bin").read_bytes() == CONTENT
+    assert list((tmp_path / "data" / "empty").iterdir()) == []
 
 
 def test_a_damaged_archive_leaves_nothing_behind(tmp_path):
