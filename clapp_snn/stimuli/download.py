@@ -72,7 +72,8 @@ def extract_tar(archive: str | Path, folder: str | Path) -> None:
     """Unpack a tar archive (any compression) into `folder`, leaving nothing half-unpacked behind.
 
     Only files and folders inside it are taken; members that would land elsewhere, links and devices are
-    refused (by ourselves: tarfile's own filters, PEP 706, are not there before Python 3.11.4). Raises ValueError for a damaged or unsafe archive, FileExistsError if a top-level member is in the way.
+    refused (by ourselves: tarfile's own filters, PEP 706, are not there before Python 3.11.4). Raises
+    ValueError for a damaged or unsafe archive, FileExistsError if a top-level member is in the way.
     """
     root = Path(folder)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=root) as temporary:
