@@ -13,6 +13,7 @@ from torch import Tensor
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.augment import CropDraw, apply_view, draw_crops
 from clapp_snn.stimuli.record import Split
+from clapp_snn.training.config import TrainConfig
 
 T = TypeVar("T")
 
@@ -20,6 +21,18 @@ T = TypeVar("T")
 @lru_cache(maxsize=2)
 def _order(samples: int, seed: int, epoch: int) -> Int64[Tensor, "sample"]:
     return torch.randperm(samples, generator=generator(seed, "order", epoch))
+
+
+def smaller_groups(config: TrainConfig, processes: int, what: str, unit: str) -> str | None:
+    """What several processes with a batch below a group mean for `what` a group shares; None otherwise."""
+    if processes == 1 or config.batch >= config.group:
+        return None
+    together = config.batch * processes
+    return (
+        f"--batch {config.batch} in each of {processes} processes is below --group {config.group}: {what} "
+        f"come from groups of {config.batch} {unit}; in one process with --batch {together} they would come "
+        f"from groups of {min(config.group, together)}."
+    )
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,19 @@ import json
 import math
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from clapp_snn.circuit.network import Network, SaccadeStream
+from clapp_snn.circuit.network import SaccadeStream
 from clapp_snn.files import write_text
 from clapp_snn.functional.engine import Engine
 from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
-from clapp_snn.training.batches import Plan
+from clapp_snn.training.batches import Plan, smaller_groups
+from clapp_snn.training.begun import build_as_begun, other_threads, require_same_start
 from clapp_snn.training.checkpoint import (
     Checkpoint,
     list_checkpoints,
@@ -41,6 +42,7 @@ from clapp_snn.training.score_histogram import ScoreHistogram
 
 DATA_FILE = "data.json"
 DIVERGED = 1e6
+SHARED = {"contrast": "negatives", "goodness": "negatives", "predict": "statistics"}
 
 
 @dataclass(frozen=True)
@@ -114,15 +116,18 @@ class _Run:
         world.together(lambda: self._prepare(stored))
         self.engines = world.gather(self.network.engine)
         self.threads = world.gather(torch.get_num_threads())
-        self._warn_of_threads(stored)
-        self._warn_of_small_groups()
+        self._warn(stored)
 
     def _prepare(self, stored: Checkpoint | None) -> None:
         config, world, dataset, modality = self.config, self.world, self.dataset, self.modality
+        # Checkpoints of earlier versions do not name their engines.
+        engines: list[Engine] | None = None
         if stored is not None:
-            self._require_same_start(stored)
-        unit = modality.unit
-        self.network, sentence = self._build(stored)
+            require_same_start(stored.state, config.data, dataset.fingerprint, world.size)
+            engines = stored.state.get("engines")
+        unit, begun = modality.unit, None if engines is None else engines[world.rank]
+        classes = len(dataset.class_names)
+        self.network, sentence = build_as_begun(config, modality, world.device, classes, begun)
         method = self.network.method
         supervised = method.task == "supervised"
         self.split = dataset.train if supervised else dataset.unlabeled
@@ -162,65 +167,18 @@ class _Run:
             return load_checkpoint(self.folder)
         return None
 
-    def _require_same_start(self, checkpoint: Checkpoint) -> None:
-        state = checkpoint.state
-        if state["data"] != self.dataset.fingerprint:
-            raise ValueError(
-                f"The data at {self.config.data} are not the data this run has learned from; restore them "
-                "or start a new run."
-            )
-        if state["processes"] != self.world.size:
-            raise ValueError(
-                f"The run was made by {state['processes']} process(es), this is {self.world.size}; resume "
-                "with the same number."
-            )
-
-    def _build(self, stored: Checkpoint | None) -> tuple[Network, str]:
-        """The network on the engine that began the run (checkpoints of earlier versions do not name it)."""
-        config, device = self.config, self.world.device
-        classes = len(self.dataset.class_names)
-        network, sentence = self.modality.build(config, device, classes)
-        engines: list[Engine] | None = None if stored is None else stored.state.get("engines")
-        begun = network.engine if engines is None else engines[self.world.rank]
-        if network.engine == begun:
-            return network, sentence
-        try:
-            if config.engine != "auto":
-                raise ValueError(f"engine={config.engine!r} is asked for.")
-            as_begun = replace(config, engine=begun)
-            network, _ = self.modality.build(as_begun, device, classes)
-        except ValueError as error:
-            hide = " with CUDA_VISIBLE_DEVICES=-1" if device.type == "cuda" else ""
-            raise ValueError(
-                f"The run was begun with engine={begun!r}, and another would end it with other weights. Here "
-                f"{error} Resume where that engine runs{hide}, or start a new run in another folder."
-            ) from error
-        return network, f"convolutions: {begun}, as the run was begun"
-
-    def _warn_of_threads(self, stored: Checkpoint | None) -> None:
-        before = self.threads if stored is None else stored.state.get("threads", self.threads)
-        if self.world.device.type == "cpu" and before != self.threads:
-            earlier, now = (", ".join(map(str, counts)) for counts in (before, self.threads))
-            self._warn(
-                f"The run was on {earlier} thread(s) and goes on with {now}: its weights will not be bit for "
-                "bit those of a run that was never stopped. Set OMP_NUM_THREADS to resume with as many."
-            )
-
-    def _warn_of_small_groups(self) -> None:
-        config, size, task = self.config, self.world.size, self.network.method.task
-        if (
-            task not in ("contrast", "goodness", "predict")
-            or config.batch >= config.group
-            or size == 1
-        ):
-            return
-        what = "statistics" if task == "predict" else "negatives"
-        together = config.batch * size
-        self._warn(
-            f"--batch {config.batch} in each of {size} processes is below --group {config.group}: {what} "
-            f"come from groups of {config.batch} {self.modality.unit}; in one process with --batch "
-            f"{together} they would come from groups of {min(config.group, together)}."
-        )
+    def _warn(self, stored: Checkpoint | None) -> None:
+        """Also in a quiet run: it hides progress, not what its result is worth."""
+        config, world = self.config, self.world
+        found = []
+        if stored is not None and world.device.type == "cpu":
+            before = stored.state.get("threads", self.threads)
+            found.append(other_threads(before, self.threads))
+        if (what := SHARED.get(self.network.method.task)) is not None:
+            found.append(smaller_groups(config, world.size, what, self.modality.unit))
+        for text in filter(None, found):
+            if world.is_main:
+                print(f"clapp_snn: {text}", file=sys.stderr, flush=True)
 
     def _restore(self, checkpoint: Checkpoint) -> int:
         state = checkpoint.state
@@ -387,11 +345,6 @@ class _Run:
         )
         if step > 0 and self.network.method.task == "contrast":
             self.histogram.write(self.folder)
-
-    def _warn(self, text: str) -> None:
-        """Also in a quiet run: it hides progress, not what its result is worth."""
-        if self.world.is_main:
-            print(f"clapp_snn: {text}", file=sys.stderr, flush=True)
 
     def _say(self, text: str) -> None:
         if self.world.is_main and not self.quiet:
