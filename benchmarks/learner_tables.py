@@ -14,13 +14,14 @@ from clapp_snn.methods import get_method
 from clapp_snn.methods.locality import Locality, locality
 from clapp_snn.stimuli.spec import data_name
 
-TEXT, FIGURE = "comparison.md", "curves.png"
+TEXT = "comparison.md"
+FIGURES = {"fast": "curves.png", "few-shot": "curves_few_shot.png"}
 READOUTS = {"fast": "linear probe", "few-shot": "5-shot nearest class mean"}
 RANDOM = "random"
 
 
 def collect(out: Path, order: Sequence[str]) -> str:
-    """Write out/comparison.md and out/curves.png and return the text.
+    """Write out/comparison.md and the learning curves (FIGURES), and return the text.
 
     Args:
         out: folder of the bench.
@@ -41,6 +42,9 @@ def collect(out: Path, order: Sequence[str]) -> str:
     ]
     for protocol, readout in READOUTS.items():
         parts += [f"Test accuracy in percent, {readout}:", accuracy_table(rows, methods, protocol)]
+    for protocol, readout in READOUTS.items():
+        head = f"After so many steps, in the layer that is best at the end, {readout} (%):"
+        parts += [head, curve_table(rows, methods, protocol)]
     parts += ["Cost of a step:", cost_table(rows, methods)]
     parts += ["What the update of a feedforward synapse needs to know:", locality_table(methods)]
     parts += [
@@ -49,14 +53,17 @@ def collect(out: Path, order: Sequence[str]) -> str:
     ]
     text = "\n\n".join(parts) + "\n"
     write_text(out / TEXT, text)
-    style.save(labelled_curves(curves(rows, methods), title=data), out / FIGURE)
+    for protocol, name in FIGURES.items():
+        found_curves = [curve(rows, method, protocol) for method in methods]
+        figure = labelled_curves(found_curves, title=data, readout=READOUTS[protocol])
+        style.save(figure, out / name)
     return text
 
 
-def last_step(rows: Sequence[Row], method: str) -> int:
-    """Steps after which a method was probed last."""
+def probed_steps(rows: Sequence[Row], method: str) -> list[int]:
+    """Steps after which a method was probed, rising."""
     names = next(row.values for row in rows if row.condition == method)
-    return max(int(name.split(" at ")[1]) for name in names if " at " in name)
+    return sorted({int(name.split(" at ")[1]) for name in names if " at " in name})
 
 
 def layers(rows: Sequence[Row], method: str) -> list[int]:
@@ -74,7 +81,7 @@ def accuracies(
 
 def best_layer(rows: Sequence[Row], method: str, protocol: str) -> int:
     """The layer with the highest mean at the end."""
-    step = last_step(rows, method)
+    step = probed_steps(rows, method)[-1]
 
     def mean(layer: int) -> float:
         return statistics.fmean(accuracies(rows, method, protocol, layer, step))
@@ -88,7 +95,7 @@ def accuracy_table(rows: Sequence[Row], methods: Sequence[str], protocol: str) -
     heads = ["method", "seeds", *(f"layer {layer}" for layer in every), "best", "gain of the best"]
     table = []
     for method in methods:
-        step, best = last_step(rows, method), best_layer(rows, method, protocol)
+        step, best = probed_steps(rows, method)[-1], best_layer(rows, method, protocol)
         ends = {k: accuracies(rows, method, protocol, k, step) for k in every}
         start = accuracies(rows, method, protocol, best, 0)
         gain = statistics.fmean(ends[best]) - statistics.fmean(start)
@@ -152,25 +159,30 @@ def reported_table(methods: Sequence[str]) -> str:
     return markdown(["method", "reported", "source"], table)
 
 
-def curves(rows: Sequence[Row], methods: Sequence[str]) -> list[LearningCurve]:
-    """Linear probe of the layer that is best at the end, for every method."""
-    found = []
+def curve_table(rows: Sequence[Row], methods: Sequence[str], protocol: str) -> str:
+    """The layer that is best at the end, after every number of steps that was probed; means over seeds."""
+    steps = sorted({step for method in methods for step in probed_steps(rows, method)})
+    table = []
     for method in methods:
-        names = next(row.values for row in rows if row.condition == method)
-        layer = best_layer(rows, method, "fast")
-        steps = sorted(int(n.split(" at ")[1]) for n in names if n.startswith(f"fast {layer} at"))
-        points = [accuracies(rows, method, "fast", layer, step) for step in steps]
-        several = len(points[0]) > 1
-        found.append(
-            LearningCurve(
-                f"{method}, layer {layer}",
-                steps,
-                [statistics.fmean(values) for values in points],
-                [min(values) for values in points] if several else None,
-                [max(values) for values in points] if several else None,
-            )
-        )
-    return found
+        layer = best_layer(rows, method, protocol)
+        found = [accuracies(rows, method, protocol, layer, step) for step in steps]
+        means = [f"{statistics.fmean(values):.1f}" if values else "-" for values in found]
+        table.append([get_method(method).title, str(layer), *means])
+    return markdown(["method", "layer", *map(str, steps)], table)
+
+
+def curve(rows: Sequence[Row], method: str, protocol: str) -> LearningCurve:
+    """Of the layer that is best at the end; mean and range over seeds."""
+    layer, steps = best_layer(rows, method, protocol), probed_steps(rows, method)
+    points = [accuracies(rows, method, protocol, layer, step) for step in steps]
+    several = len(points[0]) > 1
+    return LearningCurve(
+        f"{method}, layer {layer}",
+        steps,
+        [statistics.fmean(values) for values in points],
+        [min(values) for values in points] if several else None,
+        [max(values) for values in points] if several else None,
+    )
 
 
 def spread_of(values: Sequence[float]) -> str:

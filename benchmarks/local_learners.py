@@ -7,7 +7,8 @@
 Every method and seed is trained in a folder of its own, every kept checkpoint is probed, and one step is
 timed. What is there is not done again: an interrupted bench goes on at the last checkpoint, and several
 processes with different methods or seeds may share a folder. `--collect true` only reads what is there.
-Either way the tables go to OUT/comparison.md and the learning curves to OUT/curves.png.
+Either way the tables go to OUT/comparison.md and the learning curves to OUT/curves.png (linear probe) and
+OUT/curves_few_shot.png.
 """
 
 import csv

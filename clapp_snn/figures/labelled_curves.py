@@ -47,7 +47,10 @@ def labelled_curves(
             axes.annotate(
                 curve.label, xy=(1, at), xytext=(1.04, place), xycoords="axes fraction",
                 color=style.CYCLE[number % 7], fontsize=8, va="center", annotation_clip=False,
-                arrowprops={"arrowstyle": "-", "color": style.CYCLE[number % 7], "linewidth": 0.6},
+                arrowprops={
+                    "arrowstyle": "-", "color": style.CYCLE[number % 7], "linewidth": 0.6,
+                    "relpos": (0, 0.5), "shrinkA": 1,
+                },
             )  # fmt: skip
         style.step_axis(axes)
         barred = any(curve.low is not None for curve in curves)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import local_learners
-from benchmarks.learner_tables import FIGURE, TEXT, collect, spread_of
+from benchmarks.learner_tables import FIGURES, TEXT, collect, spread_of
 from benchmarks.local_learners import METHODS, BenchOptions, longer_run
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
@@ -48,7 +48,7 @@ def test_missing_cells_are_measured_once_and_everything_is_collected(
     assert (out / TEXT).read_text() in said
     rows = [line for line in said.splitlines() if line.startswith("| CLAPP-s |")]
     assert rows[-1] == "| CLAPP-s | 75 | Table 1 (74.0 in Table 6) |"
-    assert (out / FIGURE).exists()
+    assert all((out / name).exists() for name in FIGURES.values())
     # Settings are not mixed, and reading measures nothing.
     assert run(monkeypatch, out, "--learning_rate", "0.1") == 1
     assert run(monkeypatch, out, "--collect", "true") == 0
@@ -120,6 +120,9 @@ def test_the_tables_say_what_the_cells_say(tmp_path: Path) -> None:
         "| +24.0 |"
     ) in text
     assert "| random init | 1 | 20.0 | 30.0 | 30.0 (layer 2) | - |" in text
+    assert "| method | layer | 0 | 20 |" in text
+    assert "| latent predictive learning | 1 | 21.0 | 45.0 |" in text
+    assert "| random init | 2 | 30.0 | - |" in text
     assert "| latent predictive learning | explicit | 12 | 100.00 | 1.00 | 2.0 | 3.0 |" in text
 
 
