@@ -41,8 +41,9 @@ def learning(rows: Sequence[Row], windows: int, path: Path) -> None:
             low, high = ([m + sign * sd for m, sd in points] for sign in (-1, 1))
             curves.append(LearningCurve(label, list(columns), [m for m, _ in points], low, high))
     start = {area: mean_and_sd(rows, "rate", f"linear{area}@0")[0] for area in layers}
-    title = "Digits: spiking and rate CLAPP on the same glances (layer: area)"
-    style.save(compared_curves(layers, start, title, band=BAND), path)
+    title = "Digits: spiking and rate CLAPP on the same glances"
+    figure = compared_curves(layers, start, title, band=BAND, stage="area", steps="glances")
+    style.save(figure, path)
 
 
 def budget(rows: Sequence[Row], path: Path) -> None:

@@ -22,6 +22,7 @@ from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.figures.first_screen import first_screen
+from clapp_snn.methods import get_method
 from clapp_snn.stimuli.photographs import load_photograph
 from clapp_snn.training.config import read_config
 
@@ -58,7 +59,10 @@ def draw(
         layer_curves(table, protocol),
         pixels=None if raw is None else raw[1].accuracy,
         chance=dataset.chance,
-        data=f"{config.method} of width {config.width:g} on {dataset.name}",
+        data=(
+            f"{get_method(config.method).title}, width {config.width:g}, {config.steps} steps,\n"
+            f"seed {config.seed}, {dataset.name}; 95 % bands"
+        ),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     print(style.save(figure, out, dpi=100))

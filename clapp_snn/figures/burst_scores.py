@@ -18,8 +18,8 @@ def burst_scores(
     """One panel a condition: histograms of u_hat (filled) and of the true score u (outlines), if given.
 
     A fixation teaches left of its margin u = +1, a saccade right of u = -1: two bars above the histograms
-    show these ranges. Each histogram is scaled to its own highest visible bin. The title tells `gate` of its
-    panel.
+    show these ranges. The rarest 1 % of scores at either end lie outside (`visible_range`). Each histogram
+    is scaled to its own highest visible bin. The title tells `gate` of its panel.
 
     Args:
         read: scores from bursts, one panel a condition (such as the length of the window).
@@ -40,13 +40,12 @@ def burst_scores(
             axes.set_ylim(0, 1.25)
             axes.set_yticks([0, 0.5, 1])
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
-            for start, end, height, colour in (
-                (limits[0], 1.0, 1.19, style.FIXATION),
-                (-1.0, limits[1], 1.12, style.SACCADE),
+            for start, end, height, colour, kind in (
+                (limits[0], 1.0, 1.19, style.FIXATION, "fixations"),
+                (-1.0, limits[1], 1.12, style.SACCADE, "saccades"),
             ):
                 axes.plot([start, end], [height, height], color=colour, linewidth=3,
-                          solid_capstyle="butt")  # fmt: skip
-            axes.plot([], [], color=style.GREY, linewidth=3, label="range that teaches")
+                          solid_capstyle="butt", label=f"{kind} teach here")  # fmt: skip
             share = "" if panel.gate is None else f": teaches in {panel.gate:.0f} %"
             axes.set_title(panel.title + share)
         for axes in drawn.flatten()[len(read) :]:
@@ -54,7 +53,9 @@ def burst_scores(
         for axes in drawn[:, 0]:
             axes.set_ylabel("windows (share of peak)")
         for number in range(max(0, len(read) - columns), len(read)):
-            drawn.flatten()[number].set_xlabel(r"score u, $\hat u$")
+            drawn.flatten()[number].set_xlabel(
+                r"score $\hat u$, read from bursts" if true is None else r"score u, $\hat u$"
+            )
         handles, labels = drawn[0, 0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside lower center", ncols=1 if columns == 1 else 3, fontsize=8

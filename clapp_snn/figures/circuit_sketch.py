@@ -68,13 +68,14 @@ def _coincidence(axes: Axes) -> None:
     _arrow(axes, (6.0, 5.05), (6.95, 5.05), INK)
     axes.add_patch(
         FancyBboxPatch(
-            (7.05, 4.5), 2.6, 1.1, boxstyle="round,pad=0.05,rounding_size=0.2",
+            (7.0, 4.45), 2.7, 1.15, boxstyle="round,pad=0.05,rounding_size=0.2",
             facecolor=BROADCAST, edgecolor="none",
         )
     )  # fmt: skip
     axes.text(
-        8.35, 5.05, r"$\gamma=y\cdot H$", ha="center", va="center", fontsize=15, color="white"
-    )
+        8.35, 5.02, r"$\gamma=y$ if $yu<1$" "\n" r"$\gamma=0$ else", ha="center", va="center",
+        fontsize=11, color="white", linespacing=1.2,
+    )  # fmt: skip
     _arrow(axes, (8.35, 3.65), (8.35, 4.4), INK)
     axes.text(8.35, 3.35, "y = +1 fixation", color=style.FIXATION, ha="center", va="center",
               fontsize=12.5)  # fmt: skip

@@ -16,8 +16,12 @@ def compared_curves(
     title: str = "",
     readout: str = "linear probe",
     band: str = "mean ± sd over seeds",
+    stage: str = "layer",
+    steps: str = "learning steps",
 ) -> Figure:
     """Test accuracy in percent against steps: `layers` maps a layer to one curve a method.
+
+    `stage` and `steps` name what a panel and the axis count.
 
     `random` holds the accuracy of each layer at random initialisation, a dashed level. A method has the
     same colour and marker in all panels.
@@ -48,7 +52,7 @@ def compared_curves(
                     linewidth=1,
                     label="random init",
                 )
-            axes.set_title(f"layer {layer}")
+            axes.set_title(f"{stage} {layer}")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:g}"))
             style.light_grid(axes)
         for axes in panels.flat[len(layers) :]:
@@ -62,7 +66,7 @@ def compared_curves(
             list(handles.values()), list(handles), loc="outside right center",
             title=f"band: {band}" if banded else None, title_fontsize=8,
         )  # fmt: skip
-        figure.supxlabel("learning steps (thousands)", fontsize=10)
+        figure.supxlabel(f"{steps} (thousands)", fontsize=10)
         figure.supylabel(f"test accuracy of a {readout} (%)", fontsize=10)
         style.heading(figure, title)
         return figure

@@ -36,7 +36,7 @@ def gate_psychometric(curves: Sequence[GateCurve], title: str = "") -> Figure:
     """Left: fixations, which teach below u = +1; right: saccades, which teach above u = -1.
 
     Points with error bars are measured, lines are Phi((1 - y u)/sigma_u), the grey step is the gate without
-    noise. Conditions (labels) share colour and marker in both panels.
+    noise. Conditions (labels) share colour and marker in both panels; blue and vermilion stay for y.
     """
     with style.house_style():
         kinds = [y for y in (1, -1) if any(curve.y == y for curve in curves)]
@@ -46,14 +46,13 @@ def gate_psychometric(curves: Sequence[GateCurve], title: str = "") -> Figure:
         for axes, y in zip(panels, kinds, strict=True):
             lowest, highest = np.inf, -np.inf
             for curve in (each for each in curves if each.y == y):
-                number = labels.index(curve.label) % 7
+                number = labels.index(curve.label)
+                colour = style.BESIDE[number % len(style.BESIDE)]
                 axes.errorbar(
-                    curve.score, curve.probability, yerr=curve.error, fmt=style.MARKERS[number],
-                    color=style.CYCLE[number], markersize=4.5, elinewidth=1.2, label=curve.label,
+                    curve.score, curve.probability, yerr=curve.error, fmt=style.MARKERS[number % 7],
+                    color=colour, markersize=4.5, elinewidth=1.2, label=curve.label,
                 )  # fmt: skip
-                axes.plot(
-                    curve.law_score, curve.law_probability, color=style.CYCLE[number], linewidth=1.3
-                )
+                axes.plot(curve.law_score, curve.law_probability, color=colour, linewidth=1.3)
                 lowest = min(lowest, float(curve.law_score.min()))
                 highest = max(highest, float(curve.law_score.max()))
             step = [1.0, 1.0, 0.0, 0.0] if y == 1 else [0.0, 0.0, 1.0, 1.0]

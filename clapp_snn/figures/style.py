@@ -29,6 +29,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 FIXATION = BLUE
 SACCADE = VERMILION
+BESIDE = (GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Colours of conditions where those of fixation and saccade mean something else."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

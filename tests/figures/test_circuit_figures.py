@@ -54,8 +54,11 @@ def test_the_ranges_that_teach_end_at_the_margins() -> None:
     (axes,) = burst_scores([READ]).axes
     low, high = axes.get_xlim()
     bars = [line for line in axes.lines if line.get_linewidth() == 3 and len(line.get_xdata())]
-    ranges = {line.get_color(): list(line.get_xdata()) for line in bars}
-    assert ranges == {style.FIXATION: [low, 1], style.SACCADE: [-1, high]}
+    ranges = {line.get_label(): (line.get_color(), *line.get_xdata()) for line in bars}
+    assert ranges == {
+        "fixations teach here": (style.FIXATION, low, 1),
+        "saccades teach here": (style.SACCADE, -1, high),
+    }
     assert min(min(line.get_ydata()) for line in bars) > 1
 
 
@@ -66,6 +69,7 @@ def test_panels_without_truth_share_one_range() -> None:
     assert len({axes.get_xlim() for axes in figure.axes[:4]}) == 1
     assert figure.axes[1].get_title("left") == "far"
     assert not figure.axes[5].axison
+    assert figure.axes[3].get_xlabel() == r"score $\hat u$, read from bursts"
 
 
 def test_both_score_figures_draw_the_same_histograms() -> None:
@@ -110,6 +114,8 @@ def test_gate_curves_lie_in_the_panel_of_their_signal() -> None:
         assert axes.get_xlabel() == "score u"
     assert "probability" in fixation.get_ylabel()
     assert fixation.containers[1][0].get_color() == saccade.containers[0][0].get_color()
+    shown = {each[0].get_color() for axes in figure.axes for each in axes.containers}
+    assert not shown & {style.FIXATION, style.SACCADE}
     words = legend_texts(figure)
     assert words[:2] == ["T = 100 ms", "T = 400 ms"]
     assert r"\Phi" in words[2]
