@@ -122,7 +122,7 @@ def _verify(options: Namespace) -> int:
     from clapp_snn.commands.verify import Differs, table, verify
 
     try:
-        print(table(verify(options.file)))
+        print(table(verify(options.file, options.step)))
     except Differs as error:
         print(f"clapp-snn verify: {error}", file=sys.stderr)
         return 1

@@ -13,8 +13,10 @@ from clapp_snn.circuit.soma_calibration import (
     NAUD_SPREKELER,
     STRICT_BURST,
     SomaCalibration,
+    at_time_step,
     interpolate,
 )
+from clapp_snn.neurons.interface import Neuron
 from clapp_snn.neurons.naud_sprekeler import NaudSprekeler, NaudSprekelerParameters
 from clapp_snn.neurons.parameters import NeuronParameters
 from clapp_snn.neurons.strict_burst import StrictBurst, StrictBurstParameters, apical_current
@@ -24,6 +26,9 @@ P0 = 0.2113
 
 RHO_BIOPHYSICAL = 5.0
 """Events per unit of activity, Hz, for L1 and L2: activities of 0 to 3 fill their range of 0 to 15 Hz."""
+
+NS_APICAL = 224.0
+"""Apical current at which the f-I curve of L1 was measured, pA."""
 
 NS_HALF, NS_WIDTH = 403.0, 136.0
 """Apical current of burst probability 1/2 and its width, pA, for the published set with background."""
@@ -103,7 +108,8 @@ class StrictBurstPort(CurrentPort):
         neuron: to be driven.
         rho: Hz per unit of activity.
         p0: burst probability without prediction.
-        calibration: needed for other than the default parameters (`measure_event_rates`).
+        calibration: needed for other than the default parameters (`measure_event_rates`). For these there is
+            a table at 1 ms; at other time steps the same currents are measured once a process, in seconds.
 
     Raises ValueError where a calibration is missing, and as `CurrentPort` does.
     """
@@ -116,7 +122,8 @@ class StrictBurstPort(CurrentPort):
         calibration: SomaCalibration | None = None,
     ) -> None:
         params = neuron.params
-        table = _table(calibration, params == StrictBurstParameters(), STRICT_BURST)
+        published = params == StrictBurstParameters()
+        table = _table(calibration, published, STRICT_BURST, neuron)
         offset = float(apical_current(torch.tensor(_baseline(p0), dtype=torch.float64), params))
         width = params.d_burst / params.apical_input_resistance
         super().__init__(table, offset, width, rho, p0, neuron.dt, params)
@@ -142,7 +149,7 @@ class NaudSprekelerPort(CurrentPort):
         width: float = NS_WIDTH,
     ) -> None:
         published = neuron.params == NaudSprekelerParameters()
-        table = _table(calibration, published, NAUD_SPREKELER)
+        table = _table(calibration, published, NAUD_SPREKELER, neuron, NS_APICAL)
         offset = half + width * math.log(_baseline(p0) / (1 - p0))
         super().__init__(table, offset, width, rho, p0, neuron.dt, neuron.params)
 
@@ -154,11 +161,16 @@ def _baseline(p0: float) -> float:
 
 
 def _table(
-    calibration: SomaCalibration | None, published: bool, default: SomaCalibration
+    calibration: SomaCalibration | None,
+    published: bool,
+    default: SomaCalibration,
+    neuron: Neuron,
+    apical: float = 0.0,
 ) -> SomaCalibration:
+    """What was given, or the curve of the published parameters, measured again for another time step."""
     if calibration is None and not published:
         raise ValueError(
             "These parameters are not the published ones, for which an f-I curve is known; pass "
             "calibration=measure_event_rates(neuron, currents)."
         )
-    return calibration or default
+    return calibration or at_time_step(default, neuron, apical)

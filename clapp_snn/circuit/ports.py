@@ -13,8 +13,10 @@ drives of whichever neuron it was given, so that in every code and every model
 | L3 opponent       | a                               | s zhat, s = kappa / (p0 (1 - p0)) | opponent  |
 | L2 strict burst   | measured f-I curve at rho [a]_+ | I(p0) + s zhat D_b / R, in pA     | opponent  |
 | L1 Naud-Sprekeler | measured f-I curve at rho [a]_+ | I(p0) + s zhat 136 pA             | opponent  |
-| L0 LIF            | closed form of the period       | (1 - alpha) theta_d zhat / theta  | half_wave |
+| L0 LIF            | closed form of the period (*)   | (1 - alpha) theta_d zhat / theta  | half_wave |
 | L0 LIF, linear    | rho dt a, and what leaks        | the same                          | half_wave |
+
+(*) Silent below an activity of 0.23 at 20 Hz (`LIFPort.least_activity`).
 
 L2: a dendrite with the static resistance R = 0.0268 GOhm needs I(p0) = 190 pA to burst at p0 = 0.2113
 without a prediction, and s zhat = 1 is 224 pA more. L1: burst probabilities follow
@@ -113,6 +115,10 @@ class EventBurstPort(Port):
 class LIFPort(Port):
     """L0: an event every 1 / (rho [a]_+), rounded to whole steps; a burst iff kappa zhat > 0.405.
 
+    The longer the period, the less the drive exceeds the threshold, until the membrane stalls below it: a
+    unit whose activity is below `least_activity` fires nothing (0.23 with the default neuron, float32 and
+    rho = 20 Hz; 0.67 with a somatic time constant of 5 ms). `LinearLIFPort` has no such floor.
+
     With zhat Gaussian of standard deviation rms, ON minus OFF bursts are regressed on zhat with slope
     2 phi(theta / rms) / rms, which is what `Gain` sets kappa to; theta = 0.612 rms.
     """
@@ -132,8 +138,20 @@ class LIFPort(Port):
         beta, threshold = self.constants.beta, self.constants.threshold
         # The threshold is crossed at the end of a step: half a step less turns rounding up into rounding.
         period = 1 / rate.clamp(max=1) - 0.5
+        # Where that is more than `longest_period`, rounding lets no drive reach the threshold so late.
         reaches = threshold * (1 - beta) / (1 - torch.exp(math.log(beta) * period))
         return torch.where(rate > 0, reaches, torch.zeros_like(reaches))
+
+    def longest_period(self, dtype: torch.dtype = torch.float32) -> float:
+        """Largest interval between events, ms: later, a step adds less than rounding keeps."""
+        beta = self.constants.beta
+        if beta == 0:
+            return self.dt
+        return self.dt * math.log(torch.finfo(dtype).eps / 2 / (1 - beta)) / math.log(beta)
+
+    def least_activity(self, dtype: torch.dtype = torch.float32) -> float:
+        """Activity below which a unit is silent."""
+        return MS_PER_S / (self.rho * self.longest_period(dtype))
 
     def apical(
         self, zhat: Float[Tensor, "*shape"], kappa: Float[Tensor, "*shape"]
@@ -163,6 +181,10 @@ class LinearLIFPort(LIFPort):
         """Gain, scale and shift: the increment of a step is gain (scale a + shift)."""
         constants = self.constants
         return constants.threshold, self.rho * self.dt / MS_PER_S, 1 - constants.beta
+
+    def least_activity(self, dtype: torch.dtype = torch.float32) -> float:
+        """0: a neuron fires iff a > 0."""
+        return 0.0
 
     def soma(self, a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Increment a step: linear in a, and not rectified."""

@@ -93,6 +93,25 @@ def measure_event_rates(
     return SomaCalibration(currents, tuple(rates.tolist()), neuron.dt)
 
 
+_MEASURED: dict[tuple[str, float], SomaCalibration] = {}
+
+
+def at_time_step(known: SomaCalibration, neuron: Neuron, apical: float = 0.0) -> SomaCalibration:
+    """A known f-I curve, or its currents measured again where the neuron has another time step.
+
+    Args:
+        known: curve of the neuron's parameters at some time step.
+        neuron: to be driven.
+        apical: constant apical current, pA, as in the known curve.
+    """
+    if known.dt == neuron.dt:
+        return known
+    key = type(neuron).__name__, neuron.dt
+    if key not in _MEASURED:
+        _MEASURED[key] = measure_event_rates(neuron, known.current, apical, seed=1)
+    return _MEASURED[key]
+
+
 def interpolate(x: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
     """Piecewise linear function through the points (xs, ys), xs rising, constant beyond its ends."""
     right = torch.bucketize(x, xs).clamp(1, len(xs) - 1)

@@ -123,10 +123,6 @@ class StreamArea(StreamParts):
 
         Raises ValueError in mid-window, for a y that is neither, and for input that was not finite.
         """
-        if int(state.elapsed) != self.steps:
-            raise ValueError(
-                f"A window has {self.steps} steps, but {int(state.elapsed)} have passed since the last one."
-            )
         traces = self._traces(state)
         self._held = state, traces  # `latch` wants them, too
         gamma = self.nucleus.read(state.nucleus, y).gamma
@@ -137,6 +133,10 @@ class StreamArea(StreamParts):
         return window_update(gamma, held, self.W_pred, self.W_retro, self.retro, self.basal.change)
 
     def _traces(self, state: StreamAreaState) -> WindowTraces:
+        if int(state.elapsed) != self.steps:
+            raise ValueError(
+                f"A window has {self.steps} steps, but {int(state.elapsed)} have passed since the last one."
+            )
         if not bool(torch.isfinite(state.sums.x).all()):
             raise ValueError("The input of this window was not finite (NaN or inf) in some step.")
         steps = effective_steps(self.decay, self.detector.steps)
@@ -167,7 +167,7 @@ class StreamArea(StreamParts):
             state: at the end of the window.
             context: activity of the area that predicts; None where this one predicts itself.
 
-        Raises ValueError for input that was not finite, and for a context of another size.
+        Raises ValueError in mid-window, for input that was not finite, and for a context of another size.
         """
         size = self.W_pred.shape[-1]
         if context is None and self.context is not None:

@@ -80,7 +80,7 @@ def export_source(source: Source, options: ExportOptions, out: Path) -> ExportRe
         found.limits = chip.check(network)
     fits = not exceeded(found.limits)
     with whole_folder(out) as folder:
-        files = _write_nir(folder, source, graph, spikes, found)
+        files = _write_nir(folder, source, graph, spikes, found, options.learning)
         write_samples(folder / SAMPLES, Samples(inputs, spikes))
         found.files.append((SAMPLES, "sample input and the judge's spikes, for clapp-snn verify"))
         found.agreements = compare_simulators(network, graph, inputs, spikes)
@@ -136,8 +136,14 @@ def _require_learning(source: Source, options: ExportOptions, able: bool) -> Non
 
 
 def _write_nir(
-    folder: Path, source: Source, graph: Any, spikes: list[Spikes], found: Findings
+    folder: Path,
+    source: Source,
+    graph: Any,
+    spikes: list[Spikes],
+    found: Findings,
+    learning: bool,
 ) -> list[Path]:
+    """The network, and the circuit where it is dense; a silent area stops only a network that must learn."""
     files = [
         write_graph(folder / GRAPH, graph),
         write_graph(folder / LEGACY_GRAPH, graph, legacy=True),
@@ -148,7 +154,13 @@ def _write_nir(
     ]
     dense = all(isinstance(stage.synapse, Dense) for stage in found.network.stages)
     if source.learning is not None and dense:
-        sizes = prediction_sizes(source.learning, spikes)
+        try:
+            sizes = prediction_sizes(source.learning, spikes)
+        except ValueError as error:
+            if learning:
+                raise
+            found.left_out = [f"{CIRCUIT}: {error}"]
+            return files
         circuit = circuit_graph(found.network, source.learning, sizes)
         files.append(write_graph(folder / CIRCUIT, circuit))
         found.files.append((CIRCUIT, "NIR 1.0.8, the circuit with dendrites, score and gate"))

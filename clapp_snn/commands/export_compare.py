@@ -8,7 +8,7 @@ import numpy as np
 
 from clapp_snn.export.canonical import Network
 from clapp_snn.export.interpreter import Spikes, run
-from clapp_snn.export.simulators import simulate
+from clapp_snn.export.simulators import Simulator, simulate
 from clapp_snn.export.target import IntegerModel
 
 
@@ -44,15 +44,24 @@ def agreement(tool: str, layer: int, judge: Spikes, other: Spikes) -> Agreement:
 
 
 def compare_simulators(
-    network: Network, graph: nir.NIRGraph, inputs: Spikes, judge: Sequence[Spikes]
+    network: Network,
+    graph: nir.NIRGraph,
+    inputs: Spikes,
+    judge: Sequence[Spikes],
+    step: float | None = None,
 ) -> list[Agreement]:
-    """The judge in single precision (all layers), snnTorch and norse (last layer) on the graph."""
+    """The judge in single precision (all layers), snnTorch and norse (last layer) on the graph.
+
+    `step` is the Euler step in s; None takes the graph's.
+    """
     found = [
         agreement("numpy, float32", layer, *pair)
         for layer, pair in enumerate(zip(judge, run(network, inputs, "float32"), strict=True), 1)
     ]
-    found.append(agreement("snnTorch", len(judge), judge[-1], simulate(graph, inputs, "snntorch")))
-    found.append(agreement("norse", len(judge), judge[-1], simulate(graph, inputs, "norse")))
+    tools: tuple[tuple[str, Simulator], ...] = (("snnTorch", "snntorch"), ("norse", "norse"))
+    for title, name in tools:
+        last = simulate(graph, inputs, name, step)
+        found.append(agreement(title, len(judge), judge[-1], last))
     return found
 
 

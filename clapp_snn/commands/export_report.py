@@ -19,6 +19,7 @@ class Findings:
     Attributes:
         accuracy: rows of what is read out, steps, and accuracies of the layers in percent.
         unsupported: what files cannot say.
+        left_out: files that were not written, and why.
         files: name and meaning.
     """
 
@@ -30,6 +31,7 @@ class Findings:
     workload: list[Workload] = field(default_factory=list)
     accuracy: list[tuple[str, str, list[float]]] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     chip: Target | None = None
     limits: list[Limit] = field(default_factory=list)
@@ -57,6 +59,8 @@ def page_of(found: Findings) -> Page:
         sections.append(
             Section("What the files cannot say", [f"Recorded in their metadata: {text}."])
         )
+    if found.left_out:
+        sections.append(Section("What was left out", list(found.left_out)))
     if found.files:
         sections.append(Section("Files", [Table(("file", "content"), found.files)]))
     return Page(f"{found.network.name} on {chip}", sections)

@@ -102,14 +102,13 @@ def source_of_stream(
     metadata: dict[str, Any] = {"origin": origin, "data": config.data, "neuron": config.neuron}
     layers = layers_of_stream(network)
     name = f"{config.data}-{config.neuron}"
+    inputs = looks.train[:CALIBRATION].reshape(-1, *layers[0].synapse.input_shape)
     if is_linear(network):
-        converted = export_linear(network, conversion, name=name, metadata=metadata)
+        converted = export_linear(network, conversion, inputs, name=name, metadata=metadata)
     else:
-        inputs = looks.train[:CALIBRATION].reshape(-1, *looks.train.shape[2:])
-        shape = layers[0].synapse.input_shape
         converted = convert(
             layers,
-            inputs.reshape(-1, *shape),
+            inputs,
             conversion,
             dt=config.dt,
             name=name,

@@ -147,6 +147,9 @@ def _export_parser() -> ArgumentParser:
 def _verify_parser() -> ArgumentParser:
     parser = Parser(description="Compare an exported file with what it computed, in all tools.")
     parser.add_argument("file", type=str, help=".nir file, or folder of an export")
+    parser.add_argument(
+        "--step", type=float | None, default=None, help="time step in s of a file that names none"
+    )
     return parser
 
 

@@ -34,16 +34,17 @@ class Differs(Exception):
     """An export that does not compute what it did; says where."""
 
 
-def verify(path: str | Path) -> list[Agreement]:
+def verify(path: str | Path, step: float | None = None) -> list[Agreement]:
     """Run a NIR file, or a whole export, in every tool that is here, and compare.
 
     Args:
         path: a `.nir` file, the folder of an export, or its `export.json`. A file in the folder of an export
             is verified with the samples of that export, any other on random input.
+        step: Euler step in s of a file that does not say its own (metadata `dt`).
 
     Raises Differs if any tool gives other spikes than the judge, the judge or an integer model others than
     when it was exported, or a file has changed since; FileNotFoundError and ValueError for files that cannot
-    be read.
+    be read, and for a step that is missing or not the file's.
     """
     path = Path(path)
     if not path.exists():
@@ -54,11 +55,11 @@ def verify(path: str | Path) -> list[Agreement]:
         or path.name == MANIFEST
         or (path.name == GRAPH and (folder / MANIFEST).is_file())
     ):
-        return _export(folder)
+        return _export(folder, step)
     graph = read_graph(path)
-    network = network_of(graph)
+    network = network_of(graph, step)
     inputs = _random_input(network)
-    found = _simulators(network, graph, inputs, run(network, inputs))
+    found = _simulators(network, graph, inputs, run(network, inputs), step)
     _require_equal(found)
     return found
 
@@ -73,7 +74,7 @@ def table(found: list[Agreement]) -> str:
     return "\n".join(lines)
 
 
-def _export(folder: Path) -> list[Agreement]:
+def _export(folder: Path, step: float | None) -> list[Agreement]:
     manifest = read_manifest(folder)
     for name, recorded in manifest["files"].items():
         if ".." in Path(name).parts or Path(name).is_absolute():
@@ -83,7 +84,7 @@ def _export(folder: Path) -> list[Agreement]:
         if checksum(folder / name) != recorded:
             raise Differs(f"{folder / name} has changed since it was exported.")
     graph = read_graph(folder / GRAPH)
-    network = network_of(graph)
+    network = network_of(graph, step)
     samples = read_samples(folder / SAMPLES)
     judge = run(network, samples.inputs)
     found = _layers("judge, when exported", samples.layers, judge)
@@ -102,11 +103,15 @@ def _export(folder: Path) -> list[Agreement]:
 
 
 def _simulators(
-    network: Network, graph: nir.NIRGraph, inputs: Spikes, judge: list[Spikes]
+    network: Network,
+    graph: nir.NIRGraph,
+    inputs: Spikes,
+    judge: list[Spikes],
+    step: float | None = None,
 ) -> list[Agreement]:
-    output = run_graph(graph, inputs)["output"] > 0
+    output = run_graph(graph, inputs, step)["output"] > 0
     last = agreement("Euler steps of the file", len(judge), judge[-1], output)
-    return [last, *compare_simulators(network, graph, inputs, judge)]
+    return [last, *compare_simulators(network, graph, inputs, judge, step)]
 
 
 def _layers(tool: str, before: list[Spikes], now: list[Spikes]) -> list[Agreement]:

@@ -142,7 +142,7 @@ def convert(
     below, scales, chain = scale, [], list[Layer]()
     share = 1.0
     for index, layer in enumerate(layers):
-        synapse = _signed(layer.synapse) if signed and index == 0 else layer.synapse
+        synapse = with_off_lines(layer.synapse) if signed and index == 0 else layer.synapse
         flat = flattening(_shape(layers, index), synapse)
         for flatten in flat:
             x = reshape(flatten, x)
@@ -175,7 +175,10 @@ def lines_of(x: np.ndarray, signed: bool) -> Float64[np.ndarray, "sample *line"]
     if signed:
         return np.concatenate([np.maximum(x, 0), np.maximum(-x, 0)], 1)
     if (x < 0).any():
-        raise ValueError("Input activity is negative, which the calibration inputs were not.")
+        raise ValueError(
+            "Input activity is negative, but the network was made for inputs that are not: make it with "
+            "inputs of both signs."
+        )
     return x
 
 
@@ -206,7 +209,8 @@ def _scale(z: np.ndarray, layer: int, percentile: float) -> float:
     return float(np.percentile(active, percentile))
 
 
-def _signed(synapse: Synapse) -> Synapse:
+def with_off_lines(synapse: Synapse) -> Synapse:
+    """The same on input of both signs, which comes on ON lines and, behind them, OFF lines."""
     weight = np.concatenate([synapse.weight, -synapse.weight], 1)
     if isinstance(synapse, Dense):
         return Dense(weight, synapse.bias)

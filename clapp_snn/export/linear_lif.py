@@ -7,16 +7,20 @@ area below are worth x = 1 / (rho dt). In events, that is
 
 and theta rho dt W for the lowest area, whose input x is one spike a step at x = 1. ON and OFF neurons, and
 copies, fire the same spikes, so one of each is exported. The input is the only difference: training drives
-the lowest area with constant current.
+the lowest area with constant current. Where sample inputs exceed 1, one spike a step stands for the largest
+of them; where some are negative, every input has an ON and an OFF line.
 """
 
+from dataclasses import fields
+
 import numpy as np
+from jaxtyping import Float64
 
 from clapp_snn.circuit.ports import LinearLIFPort
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.export.canonical import Network
 from clapp_snn.export.canonical_layers import LIF, Conv2d, Dense, Layer, Synapse
-from clapp_snn.export.convert import Conversion, Converted
+from clapp_snn.export.convert import Conversion, Converted, layers_input, with_off_lines
 from clapp_snn.export.rate_layers import flattening, layers_of_stream
 from clapp_snn.neurons.parameters import MS_PER_S
 
@@ -29,15 +33,29 @@ def is_linear(network: StreamHierarchy) -> bool:
 
 
 def export_linear(
-    network: StreamHierarchy, conversion: Conversion, *, name: str, metadata: dict[str, object]
+    network: StreamHierarchy,
+    conversion: Conversion,
+    inputs: Float64[np.ndarray, "sample *input"] | None = None,
+    *,
+    name: str,
+    metadata: dict[str, object],
 ) -> Converted:
-    """The canonical network of linear LIF areas; of the conversion, only the input code matters.
+    """The canonical network of linear LIF areas.
 
-    Raises ValueError for other neurons, for synapses with a filter, and for pooling, which inhibits by drives
-    of the past.
+    Args:
+        network: trained.
+        conversion: only the code of the input and its seed; nothing else is left to choose.
+        inputs: samples, for the range of the input; None takes it to lie between 0 and 1.
+        name, metadata: of the exported network.
+
+    Raises ValueError for other neurons, for synapses with a filter, for pooling, which inhibits by drives of
+    the past, and for settings of a conversion from rates.
     """
     if not is_linear(network):
         raise ValueError("Only areas of linear LIF neurons are canonical as they are.")
+    _require_no_conversion(conversion)
+    signed = inputs is not None and bool((inputs < 0).any())
+    scale = 1.0 if inputs is None else max(1.0, float(np.abs(inputs).max(initial=0)))
     chain: list[Layer] = []
     scales: list[float] = []
     shape: tuple[int, ...] | None = None
@@ -52,8 +70,8 @@ def export_linear(
         step = port.rho * port.dt / MS_PER_S
         beta, threshold = port.constants.beta, port.constants.threshold
         synapse = _scaled(
-            layer.synapse,
-            threshold * (step if index == 0 else 1.0),
+            with_off_lines(layer.synapse) if signed and index == 0 else layer.synapse,
+            threshold * (step * scale if index == 0 else 1.0),
             threshold * (step * layer.synapse.bias + 1 - beta),
         )
         before = () if shape is None else flattening(shape, synapse)
@@ -61,9 +79,24 @@ def export_linear(
         shape = synapse.output_shape
         scales.append(1 / step)
     dt = network.area(0).neuron.dt
-    first = layers_of_stream(network)[0].synapse.input_shape
+    first = layers_input(layers_of_stream(network)[0].synapse, signed)
     exported = Network(first, tuple(chain), dt, name, dict(metadata))
-    return Converted(exported, 1.0, tuple(scales), False, conversion)
+    return Converted(exported, scale, tuple(scales), signed, conversion)
+
+
+def _require_no_conversion(conversion: Conversion) -> None:
+    usual = Conversion()
+    asked = [
+        f"{field.name} {getattr(conversion, field.name)}"
+        for field in fields(Conversion)
+        if field.name not in ("code", "seed", "steps")
+        and getattr(conversion, field.name) != getattr(usual, field.name)
+    ]
+    if asked:
+        raise ValueError(
+            f"These neurons were trained as they are exported, leak and all; {', '.join(asked)} is for "
+            "networks that learned in rates. Leave it out."
+        )
 
 
 def _scaled(synapse: Synapse, factor: float, bias: np.ndarray) -> Synapse:

@@ -36,7 +36,7 @@ def network_of(graph: nir.NIRGraph, step: float | None = None) -> Network:
     neither names one.
     """
     metadata = graph.metadata
-    step = _step(metadata.get("dt"), step)
+    step = step_of(graph, step)
     nodes, edges = inlined(graph)
     chain, loops = _chain(nodes, edges)
     shape = tuple(int(side) for side in nodes[chain[0]].output_type["output"])
@@ -227,7 +227,12 @@ def _pair(values: Any) -> tuple[int, int]:
     return (flat[0], flat[-1])
 
 
-def _step(own: Any, asked: float | None) -> float:
+def step_of(graph: nir.NIRGraph, asked: float | None) -> float:
+    """Euler step of a graph, s.
+
+    Raises ValueError where neither the graph nor `asked` names one, and where they differ.
+    """
+    own = graph.metadata.get("dt")
     given = asked if own is None else own
     if given is None:
         raise ValueError(

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from clapp_snn.export.canonical_layers import Conv2d, SumPool
 from clapp_snn.export.interpreter import correlate, reshape
-from clapp_snn.export.nir_import import inlined
+from clapp_snn.export.nir_import import inlined, step_of
 
 Values = dict[str, Float64[np.ndarray, "time sample *shape"]]
 
@@ -33,11 +33,11 @@ def run_graph(
         step: Euler step, s; None takes the graph's metadata.
         watch: names of nodes.
 
-    Raises ValueError for a graph with more than one input or output, an unknown node in `watch`, and node
-    types that it does not know.
+    Raises ValueError for a graph with more than one input or output, an unknown node in `watch`, node types
+    that it does not know, and where neither the graph nor `step` names a time step.
     """
+    dt = step_of(graph, None) if step is None else step
     nodes, edges = inlined(graph)
-    dt = float(graph.metadata["dt"] if step is None else step)
     ends = {
         kind: [name for name, node in nodes.items() if isinstance(node, kind)]
         for kind in (nir.Input, nir.Output)
@@ -125,8 +125,10 @@ class _Machine:
         node = self.node
         if isinstance(node, nir.Flatten):
             return x.reshape(len(x), -1)
-        if isinstance(node, nir.SumPool2d):
-            return reshape(SumPool(int(np.asarray(node.kernel_size).flat[0]), x.shape[1:]), x)
+        if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
+            size = int(np.asarray(node.kernel_size).flat[0])
+            summed = reshape(SumPool(size, x.shape[1:]), x)
+            return summed if isinstance(node, nir.SumPool2d) else summed / size**2
         if isinstance(node, nir.Conv2d):
             weight = np.asarray(node.weight, np.float64)
             stride = (int(node.stride[0]), int(node.stride[1]))

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from clapp_snn.export.interpreter import Input
-from clapp_snn.export.nir_import import inlined
+from clapp_snn.export.nir_import import inlined, step_of
 
 Simulator = Literal["snntorch", "norse"]
 NodeMap = dict[type, Callable[[Any], nn.Module]]
@@ -35,8 +35,10 @@ def simulate(
         simulator: which.
         step: Euler step, s; None takes the graph's.
 
-    Raises ValueError for an unknown simulator, or a graph with more than one input or output.
+    Raises ValueError for an unknown simulator, a graph with more than one input or output, and where
+    neither the graph nor `step` names a time step.
     """
+    dt = step_of(graph, None) if step is None else step
     nodes, _ = inlined(graph)
     ends = [isinstance(node, nir.Input) for node in nodes.values()]
     exits = [isinstance(node, nir.Output) for node in nodes.values()]
@@ -47,7 +49,6 @@ def simulate(
             f"The simulator is one of {', '.join(get_args(Simulator))}, not {simulator!r}."
         )
     neurons = import_module(f"clapp_snn.export.{simulator}_nodes")
-    dt = float(graph.metadata["dt"] if step is None else step)
     module = nirtorch.nir_to_torch(graph, node_map={**SYNAPSES, **neurons.node_map(dt)})
     state: Any = None
     found = []

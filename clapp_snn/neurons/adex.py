@@ -115,7 +115,7 @@ def adex_step(
     onset = c.slope * torch.exp((v.clamp(max=c.v_peak) - c.v_threshold) / c.slope)
     goal = c.e_leak + onset + (inputs.soma - w) / c.g_leak
     w = torch.lerp(w, c.a * (v - c.e_leak), c.w_gain)
-    v = torch.lerp(v, goal, c.gain)
+    v = v + c.gain * (goal - v)  # lerp would make inf - inf of an onset beyond the float range
     v = v.masked_fill(refractory > 0, c.v_reset)
     fired = v > c.v_peak
     spike = fired.to(v.dtype)

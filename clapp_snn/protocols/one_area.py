@@ -68,7 +68,7 @@ class OneArea(ParameterSet):
     input_rate: float = quantity(100.0, "Hz", 1.0, 1000.0, "events of an active input", OWN)
     tau_basal: float = quantity(20.0, "ms", 0.0, 200.0, "basal synaptic filter", OWN)
     drive: float = quantity(
-        1.2, "", 0.0, 3.0, "summed basal input of a unit whose object is seen", OWN
+        1.2, "", 0.1, 3.0, "summed basal input of a unit whose object is seen", OWN
     )
     fit: float = quantity(0.7, "", -10.0, 10.0, "score of a fixation that W_pred leads to", OWN)
 
@@ -77,9 +77,11 @@ class OneArea(ParameterSet):
         units = int(self.units)
         half = torch.arange(units) < units // 2
         same = (half[:, None] == half).float()
+        # A gain fits any size when nothing is predicted.
+        size = abs(self.prediction) or 1.0
         area = StreamArea(
             units, units, StrictBurst(dt=self.dt), self.window, self.settle, int(self.copies),
-            tau_basal=self.tau_basal, gain=Gain(slope=P0 * (1 - P0) / self.prediction),
+            tau_basal=self.tau_basal, gain=Gain(slope=P0 * (1 - P0) / size),
         )  # fmt: skip
         with torch.no_grad():
             area.weight.copy_(self.drive * same / (units // 2))

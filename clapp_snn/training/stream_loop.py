@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from clapp_snn.circuit.engine_choice import Engine, choose_engine
+from clapp_snn.circuit.ports import LIFPort
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.files import require_folder
 from clapp_snn.numerical_failures import DivergenceError
@@ -139,6 +140,12 @@ class _StreamRun:
             stop_on_signal() as stop,
         ):
             progress.message(f"Engine: {self.session.runner.engine} ({self.engine}).")
+            port = self.session.network.area(0).port
+            if isinstance(port, LIFPort) and (least := port.least_activity()) > 0:
+                progress.message(
+                    f"Units whose activity is below {least:.2f} fire nothing with the calibrated soma; "
+                    "--soma linear has no such floor."
+                )
             return self._learn(logbook, progress, stop)
 
     def _learn(self, logbook: Logbook, progress: TrainingProgress, stop: StopFlag) -> StreamResult:

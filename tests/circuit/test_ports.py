@@ -210,10 +210,39 @@ def test_the_width_of_a_dendrite_is_positive(width: float) -> None:
 def test_curves_of_another_time_step_are_refused() -> None:
     """Event rates at dt 0.1 ms are a tenth lower; a curve of that step is accepted."""
     with pytest.raises(ValueError, match=r"steps of 1 ms, but the neuron has steps of 0.1 ms"):
-        StrictBurstPort(StrictBurst(dt=0.1))
+        StrictBurstPort(StrictBurst(dt=0.1), calibration=STRICT_BURST)
     with pytest.raises(ValueError, match="measured in steps of 1 ms"):
-        NaudSprekelerPort(NaudSprekeler(dt=0.5))
+        NaudSprekelerPort(NaudSprekeler(dt=0.5), calibration=NAUD_SPREKELER)
     neuron = StrictBurst(dt=0.5)
     curve = measure_event_rates(neuron, (0.0, 300.0, 600.0), neurons=20, seconds=0.2)
     assert curve.dt == 0.5
     assert StrictBurstPort(neuron, calibration=curve).dt == 0.5
+
+
+@pytest.mark.parametrize("tau", [5.0, 16.0])
+def test_l0_is_silent_below_its_least_activity_and_says_so(tau: float) -> None:
+    """The float32 membrane stalls below the threshold where the period is long; float64 goes on."""
+    neuron = TwoCompartmentLIF(TwoCompartmentLIFParameters(tau_soma=tau), 1.0)
+    port = LIFPort(neuron)
+    least = port.least_activity()
+    assert port.least_activity(torch.float64) < least / 2
+    for dtype, silent in ((torch.float32, True), (torch.float64, False)):
+        drive = port.soma(least * torch.tensor([0.9, 0.97, 1.03, 1.1], dtype=dtype))
+        outputs, _ = Layer(neuron)(
+            Inputs(drive.expand(2000, 1, 4), torch.zeros(2000, 1, 4, dtype=dtype))
+        )
+        fires = outputs.event.sum((0, 1)) > 0
+        assert fires.tolist() == [not silent, not silent, True, True]
+    assert LinearLIFPort(neuron).least_activity() == 0
+
+
+def test_l2_is_calibrated_again_at_another_time_step() -> None:
+    """At twice the counted rate of the table's error: sqrt(rate x 2000 s) events."""
+    neuron = StrictBurst(dt=0.5)
+    port = StrictBurstPort(neuron)
+    assert StrictBurstPort(neuron).rates.equal(port.rates)  # measured once
+    a = torch.tensor([0.5, 1.0, 2.0])
+    wanted = port.rho * a
+    found = measure_event_rates(neuron, tuple(port.soma(a).tolist()), neurons=500, seed=2).rate
+    error = (wanted / 1000 + wanted / 2000).sqrt()
+    assert ((torch.tensor(found) - wanted).abs() < 4.5 * error + 0.01 * wanted).all()

@@ -104,6 +104,19 @@ def test_adex_fires_on_above_its_rheobase_only(params: AdExParameters) -> None:
     assert spikes(params, 1.05 * params.rheobase, 1.0, 3000, after=1000) > 0
 
 
+def test_an_onset_beyond_the_range_of_floats_is_a_spike() -> None:
+    """At a step as long as the membrane and a sharp onset, exp((V_peak - V_T) / Delta_T) overflows."""
+    neuron = AdEx(AdExParameters(g_leak=100.0, slope=0.5), 1.0)
+    current = torch.tensor([3000.0, 7000.0, 8000.0, 9000.0, 12000.0])
+    inputs, state = Inputs(current, torch.zeros(5)), neuron.initial_state((5,))
+    count = torch.zeros(5)
+    for _ in range(100):
+        outputs, state = neuron.step(inputs, state)
+        count += outputs.spike
+    assert torch.isfinite(state.v).all()
+    assert (count > 20).all()
+
+
 def test_threshold_of_pv_follows_from_its_rheobase() -> None:
     assert PV.v_threshold == -48.0
 

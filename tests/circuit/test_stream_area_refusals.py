@@ -24,6 +24,8 @@ def test_reading_in_mid_window_is_refused() -> None:
     _, state = area.step(glance(2, 0), area.initial_state(2))
     with pytest.raises(ValueError, match="3 steps, but 1 have passed"):
         area.read(state, torch.ones(2))
+    with pytest.raises(ValueError, match="3 steps, but 1 have passed"):
+        area.latch(state)
 
 
 @pytest.mark.parametrize("y", [torch.ones(3), torch.zeros(2), torch.tensor([1.0, 2.0])])

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,7 @@ from clapp_snn.commands.verify import Differs, verify
 from clapp_snn.export.canonical import Network
 from clapp_snn.export.convert import Conversion
 from clapp_snn.export.interpreter import run as judge
+from clapp_snn.export.nir_file import read_graph
 from clapp_snn.export.target import Energy, Limit, Placement
 from clapp_snn.export.targets import TARGETS
 from clapp_snn.training.checkpoint import load_checkpoint, save_checkpoint
@@ -318,3 +320,27 @@ def test_more_samples_than_could_be_read_again(run: Path, tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="use fewer --steps"):
         export(run, replace(QUICK, steps=10**9, out=tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_silent_area_leaves_out_the_circuit_alone(run: Path, tmp_path: Path) -> None:
+    options = replace(QUICK, steps=1, probe=False, out=tmp_path / "out")
+    result = export(run, options)
+    assert not (result.folder / "circuit.nir").exists()
+    assert "circuit.nir: Area 1 predicts nothing on these samples" in result.report
+    assert all(each.different == 0 for each in verify(result.folder))
+    with pytest.raises(ValueError, match="predicts nothing"):
+        export(run, replace(options, learning=True, out=tmp_path / "other"))
+
+
+def test_a_file_without_a_time_step_is_verified_with_one(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = read_graph(
+        export(run, replace(QUICK, probe=False, out=tmp_path / "out")).folder / "network.nir"
+    )
+    step = float(graph.metadata.pop("dt"))
+    nir.write(tmp_path / "plain.nir", graph)
+    plain = str(tmp_path / "plain.nir")
+    assert main(["verify", plain]) == 1
+    assert "does not say its time step" in capsys.readouterr().err
+    assert main(["verify", plain, "--step", str(step)]) == 0

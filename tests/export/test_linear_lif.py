@@ -65,3 +65,29 @@ def test_what_is_not_linear() -> None:
         export_linear(
             build_network(replace(CONFIG, tau_basal=10.0)), Conversion(), name="x", metadata={}
         )
+
+
+@pytest.mark.parametrize("factor", [-1.0, 3.0])
+def test_input_of_any_range_keeps_its_current(factor: float) -> None:
+    """Negative input comes on OFF lines; the largest input is one spike a step."""
+    network = build_network(CONFIG)
+    x = factor * np.random.default_rng(0).random((6, 64))
+    exported = export_linear(network, Conversion(), x, name="x", metadata={})
+    assert exported.signed == (factor < 0)
+    assert exported.input_scale == max(1.0, np.abs(x).max())
+    spikes = exported.spikes(x, 400)
+    assert spikes.max() <= 1
+    (first, *_), (plain, *_) = (
+        each.network.stages
+        for each in (exported, export_linear(network, Conversion(), name="x", metadata={}))
+    )
+    np.testing.assert_allclose(
+        drive(first.synapse, spikes.mean(0).astype(float)),
+        drive(plain.synapse, x),
+        atol=0.01 * np.abs(drive(plain.synapse, x)).max(),
+    )
+
+
+def test_settings_of_a_conversion_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"trained as they are exported.*beta 0.9, peak 0.25"):
+        export_linear(build_network(CONFIG), Conversion(beta=0.9, peak=0.25), name="x", metadata={})

@@ -296,3 +296,10 @@ def test_pooling_and_flattening_may_come_first() -> None:
     spikes = np.random.default_rng(6).random((50, 1, 4, 4)) < 0.5
     ((chip, judge),) = aligned(network, spikes)
     assert (chip != judge).mean() < 0.05
+
+
+def test_more_than_one_spike_of_an_input_in_a_step_is_refused() -> None:
+    """Currents have room for one; with more, sums could wrap to silence."""
+    network = dense(np.eye(3))
+    with pytest.raises(ValueError, match="at most one spike a step"):
+        LoihiNetwork(network).run(np.full((4, 3), 2))

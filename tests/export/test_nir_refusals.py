@@ -6,6 +6,7 @@ import nir
 import numpy as np
 import pytest
 
+from clapp_snn.export.interpreter import run
 from clapp_snn.export.nir_encoder import encoder_graph
 from clapp_snn.export.nir_import import network_of
 from clapp_snn.export.nir_interpreter import run_graph
@@ -133,3 +134,26 @@ def test_a_sub_graph_that_multiplies_edges() -> None:
     graph = with_node("inner", inner, ("lif_1", "inner"), ("inner", "output"))
     with pytest.raises(ValueError, match="'inner' would add more than 100000 edges"):
         network_of(graph)
+
+
+def test_a_graph_without_a_time_step() -> None:
+    """As `nir` writes it: the step has to be given, and then everything runs."""
+    network = dense()
+    graph = encoder_graph(network)
+    step = float(graph.metadata.pop("dt"))
+    x = np.random.default_rng(0).random((20, 2, *network.input_shape)) < 0.3
+    with pytest.raises(ValueError, match="does not say its time step"):
+        run_graph(graph, x)
+    with pytest.raises(ValueError, match="does not say its time step"):
+        simulate(graph, x, "snntorch")
+    judge = run(network, x)[-1]
+    assert ((run_graph(graph, x, step)["output"] > 0) == judge).all()
+    assert (simulate(graph, x, "snntorch", step) == judge).all()
+    assert network_of(graph, step).stages
+
+
+def test_averages_run_as_sums_do() -> None:
+    network = conv()
+    x = np.random.default_rng(0).random((20, 2, *network.input_shape)) < 0.3
+    output = run_graph(encoder_graph(network, average=True), x)["output"] > 0
+    assert (output == run(network, x)[-1]).all()

@@ -219,7 +219,7 @@ def test_networks_that_are_too_large_name_the_limit_and_a_way_out(
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (dense(np.eye(3), beta=0.9), "Stage 0 leaks .beta = 0.9.*convert with beta 1"),
+        (dense(np.eye(3), beta=0.9), "Stage 0 leaks .beta = 0.9.*Convert .* with beta 1"),
         (
             Network(
                 (3,),

@@ -102,3 +102,13 @@ def test_one_area_goes_from_spikes_to_gamma() -> None:
     first = traces.readings[0].update
     assert float(first.weight.abs().max()) == 0
     assert torch.equal(setting.run(seed=1).score, traces.score)
+
+
+@pytest.mark.parametrize(("change", "sign"), [({"fit": 0.0}, 0), ({"fit": -1.0}, -1)])
+def test_one_area_without_a_prediction_or_with_a_wrong_one(
+    change: dict[str, float], sign: int
+) -> None:
+    setting = OneArea(units=8, copies=2, window=100.0, settle=20.0, **change)
+    traces = setting.run()
+    assert np.sign(round(traces.true[1], 6)) == sign
+    assert torch.isfinite(traces.score).all()

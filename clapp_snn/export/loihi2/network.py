@@ -98,12 +98,17 @@ class LoihiNetwork:
         return total
 
     def run(self, spikes: Input) -> list[Spikes]:
-        """Spikes of every layer, stage k in step t for input of step t - k - 1."""
+        """Spikes of every layer, stage k in step t for input of step t - k - 1; raises as `traces`."""
         return [trace.spikes for trace in self.traces(spikes)]
 
     def traces(self, spikes: Input) -> list[LIFTrace]:
-        """`run` with currents and voltages."""
+        """`run` with currents and voltages.
+
+        Raises ValueError for more than one spike of an input in a step: currents have room for one.
+        """
         x = as_input(self.network, spikes).astype(np.int64)
+        if x.size and (x.max() > 1 or x.min() < 0):
+            raise ValueError("On Loihi 2 an input fires at most one spike a step; pass 0 and 1.")
         found = []
         for stage in self.stages:
             trace = stage.run(x)

@@ -56,7 +56,8 @@ def as_map(shape: Shape) -> tuple[int, int, int]:
 def _require_plain(index: int, neurons: LIF) -> None:
     if neurons.beta != 1:
         raise ValueError(
-            f"Stage {index} leaks (beta = {neurons.beta:g}); neurons of Speck do not: convert with beta 1."
+            f"Stage {index} leaks (beta = {neurons.beta:g}); neurons of Speck do not. Convert a network that "
+            "learned in rates with beta 1; one that learned as a leaky network stays one."
         )
     if neurons.recurrent is not None:
         raise ValueError(
