@@ -17,7 +17,12 @@ from clapp_snn.recording.alignment import AlignmentMonitor
 from clapp_snn.stimuli.record import Dataset
 from clapp_snn.training.batches import Plan
 from clapp_snn.training.build import build_network
-from clapp_snn.training.checkpoint import list_checkpoints, load_weights
+from clapp_snn.training.checkpoint import (
+    CheckpointError,
+    list_checkpoints,
+    load_checkpoint,
+    load_weights,
+)
 from clapp_snn.training.config import TrainConfig, read_config
 from clapp_snn.training.device import device_of
 from clapp_snn.training.encoder_weights import fill
@@ -34,15 +39,19 @@ def alignment(
 ) -> list[Path]:
     """Measure every kept checkpoint on the first `batches` training batches, write table and figure.
 
-    Raises ValueError for runs that did not learn from images by an explicit rule, or for no batches.
+    Raises CheckpointError for a run without checkpoints, ValueError for runs that did not learn from images
+    by an explicit rule, or for no batches.
     """
     if batches < 1:
         raise ValueError(f"batches must be at least 1, not {batches}.")
     folder, config = Path(run), read_config(run)
     data, where = images_of(config, "alignment"), device_of(device)
     found: dict[int, list[float]] = {}
-    for checkpoint in list_checkpoints(folder / "checkpoints"):
-        step = int(checkpoint.name.rsplit("_", 1)[1])
+    checkpoints = list_checkpoints(folder / "checkpoints")
+    if not checkpoints:
+        raise CheckpointError(f"{folder} has no checkpoints; train it first.")
+    for checkpoint in checkpoints:
+        step = load_checkpoint(checkpoint).step
         found[step] = _cosines(config, checkpoint, data, where, batches)
         values = "  ".join(f"{value:6.3f}" for value in found[step])
         say(f"step {step:>8}  {values}")

@@ -19,6 +19,7 @@ from clapp_snn.figures.compared_curves import compared_curves
 from clapp_snn.figures.learning_curves import LearningCurve
 from clapp_snn.files import atomic_path, write_text
 from clapp_snn.methods import get_method
+from clapp_snn.modalities.images import IMAGES
 from clapp_snn.stimuli.spec import data_name
 from clapp_snn.training.config import VARIANTS, TrainConfig, read_config
 
@@ -50,7 +51,8 @@ class Cell:
 def compare(runs: Sequence[Path], out: Path, say: Callable[[str], None] = print) -> list[Path]:
     """Write out/compare.csv, out/compare.txt and figures; runs that differ in their seed alone are pooled.
 
-    Raises ValueError when the runs do not share their data, or two runs share all settings and the seed.
+    Raises ValueError when the runs do not share their data, two runs share all settings and the seed, or a
+    method was read out in different ways.
     """
     configs = {run: read_config(run) for run in runs}
     labels = _labels(configs)
@@ -107,22 +109,67 @@ def _cell(protocol: str, label: str, steps: int, layer: int, values: list[float]
 
 
 def _ends(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cell]:
-    """The newest weights of all runs, random init and raw stimulus once for every seed and width."""
+    """The newest weights of all runs, random init and raw stimulus once for every kind, seed and width."""
+    kinds = {run: (_untrained(config), _seen(config)) for run, config in configs.items()}
+    several = [len(set(column)) > 1 for column in zip(*kinds.values(), strict=True)]
     found: dict[tuple[str, str, int], dict[tuple[int, float], float]] = defaultdict(dict)
+    probed: dict[tuple[str, str], dict[tuple[str, int | None], Path]] = defaultdict(dict)
     for run, config in configs.items():
         table = ProbeTable.read(run / PROBE_FILE)
+        untrained, seen = (
+            f", {kind}" if many else "" for kind, many in zip(kinds[run], several, strict=True)
+        )
+        baselines = {"random": RANDOM + untrained, **{k: v + seen for k, v in RAW.items()}}
         for protocol in table.protocols:
             for encoder in table.encoders(protocol):
-                label = {"random": RANDOM, **RAW}.get(encoder, labels[run])
+                label = baselines.get(encoder, labels[run])
                 if label == labels[run] and config.method == "random":
                     continue
+                for row in table.rows:
+                    if (row.protocol, row.encoder) == (protocol, encoder):
+                        probed[protocol, label].setdefault((row.setting, row.step), run)
                 for mean in table.layer_means(protocol, encoder):
                     place = found[protocol, label, mean.layer]
                     place[config.seed, config.width] = mean.accuracy
+    _require_alike(probed)
+    steps = {key: next(iter(ways))[1] or 0 for key, ways in probed.items()}
     return [
-        _cell(protocol, label, 0, layer, list(values.values()))
+        _cell(protocol, label, steps[protocol, label], layer, list(values.values()))
         for (protocol, label, layer), values in found.items()
     ]
+
+
+def _untrained(config: TrainConfig) -> str:
+    """What random init depends on besides seed and width: neurons, field of view, colour, variant."""
+    method = get_method(config.method, config.modality)
+    kind = {"goodness": "SCFF's neurons", "hebbian": "SoftHebb's neurons"}.get(method.task)
+    variant = [str(v) for v in (getattr(config, name) for name in VARIANTS[1:]) if v is not None]
+    return ", ".join(
+        [kind or _seen(config), *(["colour"] if kind and config.color else []), *variant]
+    )
+
+
+def _seen(config: TrainConfig) -> str:
+    """What the raw stimulus depends on."""
+    if config.modality != IMAGES.name:
+        return config.modality
+    method = get_method(config.method)
+    whole = method.pairs or method.task in ("goodness", "hebbian")
+    return ("whole images" if whole else "patches") + (", colour" if config.color else "")
+
+
+def _require_alike(probed: dict[tuple[str, str], dict[tuple[str, int | None], Path]]) -> None:
+    """Refuse to pool read-outs of other settings or of weights that have learned for other times."""
+    for (protocol, label), ways in probed.items():
+        if len(ways) > 1:
+            told = "; ".join(
+                f"{run}: {setting or 'no note'}{'' if step is None else f', step {step}'}"
+                for (setting, step), run in ways.items()
+            )
+            raise ValueError(
+                f"{label} was read out in different ways ({protocol}): {told}. Probe the runs alike, or "
+                "leave some out."
+            )
 
 
 def _curves(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cell]:
@@ -170,7 +217,11 @@ def _text(cells: list[Cell]) -> str:
 def _ordered(cells: list[Cell]) -> list[str]:
     """Labels in order of appearance, the comparisons last."""
     names = dict.fromkeys(cell.label for cell in cells)
-    return sorted(names, key=lambda name: (name in RAW.values(), name == RANDOM))
+    return sorted(names, key=lambda name: (_is_raw(name), name.startswith(RANDOM)))
+
+
+def _is_raw(label: str) -> bool:
+    return label.startswith(tuple(RAW.values()))
 
 
 def _number(cell: Cell | None) -> str:
@@ -194,9 +245,9 @@ def _accuracy(cells: list[Cell], protocol: str, data: str, readout: str) -> Figu
                     [cell.mean + (cell.sd or 0) for cell in row],
                 )
             )
-    raw = [(cell.label, cell.mean) for cell in chosen if cell.label in RAW.values()]
+    raw = [(cell.label, cell.mean) for cell in chosen if _is_raw(cell.label)]
     return accuracy_per_layer(
-        curves, raw[0] if raw else None, title=data, readout=readout, band=BAND
+        curves, raw[0] if len(raw) == 1 else None, title=data, readout=readout, band=BAND
     )
 
 

@@ -10,7 +10,6 @@ from clapp_snn.commands.number_figures import (
     hinge_figure,
     learning_curve_figures,
     loss_figure,
-    read_metrics,
 )
 from clapp_snn.commands.options import FigureOptions
 from clapp_snn.commands.probe import CURVE_FILE
@@ -23,7 +22,7 @@ from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.config import read_config
-from clapp_snn.training.logbook import CSV_FILE
+from clapp_snn.training.logbook import CSV_FILE, read_metrics
 from clapp_snn.training.score_histogram import FILE as SCORES_FILE
 
 FOLDER = "figures"
@@ -42,11 +41,15 @@ def draw_figures(
     method = get_method(config.method, config.modality)
     opened = Run(folder, config, method, data_of(config), options or FigureOptions(), say)
     paths, index = [], []
-    for drawing in _drawings(opened):
-        paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
-        index.append({"file": paths[-1].name, "alt": drawing.alt, "caption": drawing.caption})
-    text = json.dumps({"figures": index}, indent=2, ensure_ascii=False)
-    write_text(folder / FOLDER / INDEX, text + "\n")
+    try:
+        for drawing in _drawings(opened):
+            paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
+            index.append({"file": paths[-1].name, "alt": drawing.alt, "caption": drawing.caption})
+    finally:
+        # What was drawn before a failure keeps its captions in the report.
+        if index:
+            text = json.dumps({"figures": index}, indent=2, ensure_ascii=False)
+            write_text(folder / FOLDER / INDEX, text + "\n")
     return paths
 
 

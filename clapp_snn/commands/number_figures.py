@@ -3,7 +3,6 @@
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -41,18 +40,6 @@ def layer_curves(table: ProbeTable, protocol: str) -> list[accuracy.LayerCurve]:
                 )
             )
     return curves
-
-
-def read_metrics(path: Path) -> dict[str, Float[np.ndarray, "row"]]:
-    """Columns of metrics.csv; an empty "step" when there is no file."""
-    if not path.exists():
-        return {"step": np.zeros(0)}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-        return {
-            name: np.array([float(row[name]) for row in rows]) for name in reader.fieldnames or ()
-        }
 
 
 def module_names(method: Method) -> list[str]:
@@ -158,7 +145,7 @@ def hinge_figure(run: Run, metrics: dict[str, Float[np.ndarray, "row"]]) -> Draw
                 edges=scores["edges"],
                 fixation=scores[f"fixation_{number}"],
                 saccade=scores[f"saccade_{number}"],
-                gate=100 * float(metrics[f"gate_{number}"][-1]) if len(metrics["step"]) else None,
+                gate=_last_percent(metrics.get(f"gate_{number}", np.zeros(0))),
             )
             for number, name in enumerate(module_names(run.method), start=1)
         ]
@@ -169,5 +156,12 @@ def hinge_figure(run: Run, metrics: dict[str, Float[np.ndarray, "row"]]) -> Draw
         "hinge loss.",
         "Scores u of fixations and saccades, counted in the logged steps, and the hinge loss that "
         "they meet. A fixation teaches only where u < 1, a saccade only where u > -1. Scores beyond the "
-        "edges are counted in the outermost bins; the share with H = 1 is that of the last logged steps.",
+        "edges are counted in the outermost bins; the share with H = 1 is that of the last logged "
+        "steps of the area.",
     )
+
+
+def _last_percent(shares: Float[np.ndarray, "row"]) -> float | None:
+    """The last share that was measured, in percent."""
+    measured = shares[np.isfinite(shares)]
+    return 100 * float(measured[-1]) if len(measured) else None

@@ -28,15 +28,26 @@ CHANNELS, TOP = 8, 8
 
 
 def representation_figures(run: Run) -> Iterator[Drawing]:
-    """Preferred patches (Figs. 3a, 8) and t-SNE (Fig. 3b), from the newest weights of the run."""
+    """Preferred patches (Figs. 3a, 8) and t-SNE (Fig. 3b), from the newest weights of the run.
+
+    Says what cannot be drawn for want of test images, labels or activity.
+    """
     device = device_of(run.options.device)
+    try:
+        test = run.dataset.test
+    except FileNotFoundError as error:
+        run.say(f"No preferred patches and no t-SNE: {error}")
+        return
     trained = load_encoder(run.config, run.folder, device)
     untrained = random_encoder(run.config, device)
     views = standard_views(trained.architecture.image, grey=not run.config.color)
     for encoder in (trained, untrained):
         settle(encoder, run.dataset.train, views.centre, run.options.seed, device)
     yield _preferred(run, {"trained": trained, "random init": untrained}, views, device)
-    yield _tsne(run, trained, views, device)
+    if test.labels is None:
+        run.say("No t-SNE: the test images have no labels to colour them by.")
+    elif (drawing := _tsne(run, trained, views, device)) is not None:
+        yield drawing
 
 
 def _preferred(
@@ -83,16 +94,22 @@ def _preferred(
     )
 
 
-def _tsne(run: Run, encoder: Encoder, views: Views, device: torch.device) -> Drawing:
+def _tsne(run: Run, encoder: Encoder, views: Views, device: torch.device) -> Drawing | None:
     sample = chosen_images(run.dataset.test, run.options.tsne_images, run.options.seed)
     features = pooled_features(encoder, sample, views.centre, device=device)
     depth = len(features)
     shown = [1, (depth + 2) // 2, depth]
     labels = sample.labels.numpy()
-    panels = [
-        tsne.EmbeddingPanel(f"layer {layer}", embed(features[layer - 1], run.options.seed), labels)
-        for layer in dict.fromkeys(shown)
-    ]
+    panels = []
+    for layer in dict.fromkeys(shown):
+        try:
+            found = embed(features[layer - 1], run.options.seed)
+        except ValueError as error:
+            run.say(f"No t-SNE of layer {layer}: {error}")
+        else:
+            panels.append(tsne.EmbeddingPanel(f"layer {layer}", found, labels))
+    if not panels:
+        return None
     return Drawing(
         "tsne",
         tsne.tsne(panels, run.dataset.class_names[: tsne.MOST_CLASSES], title=run.title),

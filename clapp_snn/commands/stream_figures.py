@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.commands.drawing import Drawing
-from clapp_snn.commands.number_figures import read_metrics
 from clapp_snn.commands.options import FigureOptions, refuse_options
 from clapp_snn.commands.stream import PROBE_FILE
 from clapp_snn.evaluation.glance_traces import SHOWN, GlanceTraces, watch_glances
@@ -26,7 +25,7 @@ from clapp_snn.figures.one_area import Glance, one_area
 from clapp_snn.figures.training_losses import training_losses
 from clapp_snn.files import write_text
 from clapp_snn.stimuli.glances import GlanceStream
-from clapp_snn.training.logbook import CSV_FILE
+from clapp_snn.training.logbook import CSV_FILE, read_metrics
 from clapp_snn.training.stream_build import trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_objects import StreamObjects, open_objects

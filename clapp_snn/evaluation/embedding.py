@@ -18,12 +18,17 @@ def embed(
     the result is fixed by `seed`.
 
     Raises:
-        ValueError: for fewer than 4 images or features that are not finite.
+        ValueError: for fewer than 4 images or 2 channels, features that are not finite, and features that
+            are the same for all images, as those of a silent layer are.
     """
     count = len(features)
     if count < 4:
         raise ValueError(f"t-SNE needs at least 4 images, not {count}.")
     require_finite(features, "The features")
+    if features.shape[1] < 2:
+        raise ValueError("t-SNE needs at least 2 channels, not 1.")
+    if not bool((features != features[0]).any()):
+        raise ValueError("the features are the same for all images; is the layer silent?")
     model = TSNE(
         perplexity=min(perplexity, (count - 1) / 3), init="pca", random_state=seed, n_jobs=1
     )

@@ -7,7 +7,7 @@ random ones, with the same head, batches and crops.
 
 import copy
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -52,7 +52,10 @@ class FinetuneSettings:
 
 @dataclass(frozen=True)
 class FinetuneRow:
-    """Test accuracy (percent, all test images, centre crop) after an epoch; epoch 0 is before training."""
+    """Test accuracy (percent, all test images, centre crop) after an epoch; epoch 0 is before training.
+
+    `step` is how long the weights of the start had learned, where they had.
+    """
 
     start: str
     fraction: float
@@ -61,6 +64,7 @@ class FinetuneRow:
     epoch: int
     accuracy: float
     train_loss: float | None
+    step: int | None = None
 
 
 def differentiable_features(
@@ -96,10 +100,11 @@ def finetune(
     settings: FinetuneSettings | None = None,
     device: torch.device | str = "cpu",
     progress: bool = False,
+    done: Callable[[list[FinetuneRow]], None] = lambda rows: None,
 ) -> list[FinetuneRow]:
     """Train a copy of every start (for instance "learned" and "scratch") with labels; same draws for all.
 
-    The encoders given are left as they are.
+    The encoders given are left as they are. `done` gets the rows of a start as soon as it is trained.
 
     Raises:
         ValueError: if a split is empty or unlabelled.
@@ -114,9 +119,11 @@ def finetune(
         subset = balanced_subset(labels, classes, fraction, stream)
         for name, start in starts.items():
             bar = f"{name}, {len(subset)} labels" if progress else None
-            rows += _train(
+            found = _train(
                 name, start, dataset, views, subset, fraction, seed, settings, device, bar
             )
+            done(found)
+            rows += found
     return rows
 
 
@@ -220,6 +227,7 @@ def read_finetune(path: Path) -> list[FinetuneRow]:
                         int(record["epoch"]),
                         float(record["accuracy"]),
                         float(record["train_loss"]) if record["train_loss"] else None,
+                        int(record["step"]) if record.get("step") else None,
                     )
                 )
             except (KeyError, TypeError, ValueError) as error:
@@ -228,16 +236,50 @@ def read_finetune(path: Path) -> list[FinetuneRow]:
 
 
 def finetune_text(rows: Sequence[FinetuneRow]) -> str:
-    """The accuracies as plain text: one line an epoch, one column a start and number of labels."""
-    columns = list(dict.fromkeys((row.start, row.labelled) for row in rows))
-    cells = {(row.start, row.labelled, row.epoch): row.accuracy for row in rows}
-    titles = [f"{start} ({labelled})" for start, labelled in columns]
+    """The accuracies as plain text: one line an epoch, one column a start, share of labels and seed."""
+    columns = list(dict.fromkeys(_experiment(row) for row in rows))
+    cells = {(*_experiment(row), row.epoch): row.accuracy for row in rows}
+    counts = {_experiment(row): row.labelled for row in rows}
+    several = len({seed for _, _, seed in columns}) > 1
+    titles = [
+        f"{start} ({counts[start, fraction, seed]}{f', seed {seed}' if several else ''})"
+        for start, fraction, seed in columns
+    ]
     lines = ["test accuracy in %, by start (labelled images)"]
     lines.append(" ".join(["epoch", *(f"{title:>{max(8, len(title))}}" for title in titles)]))
     for epoch in sorted({row.epoch for row in rows}):
         values = [
-            f"{cells[start, labelled, epoch]:{max(8, len(title))}.1f}"
-            for (start, labelled), title in zip(columns, titles, strict=True)
+            f"{cells[*column, epoch]:{max(8, len(title))}.1f}"
+            if (*column, epoch) in cells
+            else " " * max(8, len(title))
+            for column, title in zip(columns, titles, strict=True)
         ]
         lines.append(" ".join([f"{epoch:5d}", *values]))
     return "\n".join(lines) + "\n"
+
+
+def last_epochs(rows: Sequence[FinetuneRow]) -> list[FinetuneRow]:
+    """The last epoch of every start, share of labels and seed, fewest labels first."""
+    last = {_experiment(row): row for row in sorted(rows, key=lambda row: row.epoch)}
+    return sorted(last.values(), key=lambda row: (row.fraction, row.start, row.seed))
+
+
+def merged(kept: Sequence[FinetuneRow], new: Sequence[FinetuneRow]) -> list[FinetuneRow]:
+    """`kept` with the experiments of `new` in place of those they repeat.
+
+    Rows of other learned weights than the new ones go, too: seeds are compared, weights are not.
+    """
+    repeated = {_experiment(row) for row in new}
+    steps = {row.start: row.step for row in new}
+    return [
+        *(
+            row
+            for row in kept
+            if _experiment(row) not in repeated and steps.get(row.start, row.step) == row.step
+        ),
+        *new,
+    ]
+
+
+def _experiment(row: FinetuneRow) -> tuple[str, float, int]:
+    return row.start, row.fraction, row.seed

@@ -65,10 +65,11 @@ def draw_accuracy(
     chance: float | None,
 ) -> None:
     """Draw the lines and levels on existing axes, with a handle for each in the legend."""
-    number = 0
+    number = untrained = 0
     for curve in curves:
         if curve.label.startswith("random"):
-            colour, marker, line = style.GREY, "o", "--"
+            colour, marker, line = style.GREY, style.MARKERS[untrained % 7], "--"
+            untrained += 1
         else:
             colour, marker, line = style.CYCLE[number % 7], style.MARKERS[number % 7], "-"
             number += 1

@@ -20,6 +20,7 @@ def training_losses(
     """Left: loss per area; right (if given): gate fraction, the share of samples with H = 1 in percent.
 
     `names` are those of the areas ("area 1", "area 2", ... if left out), `unit` what `steps` counts.
+    NaN, where an area was not measured, leaves a gap.
     """
     areas = losses.shape[1]
     names = names or [f"area {area + 1}" for area in range(areas)]
@@ -32,7 +33,7 @@ def training_losses(
                 continue
             for area, colour in enumerate(style.depth_colours(areas)):
                 # A single point has no line.
-                dot = "o" if len(steps) == 1 else None
+                dot = "o" if np.isfinite(values[:, area]).sum() == 1 else None
                 axes.plot(steps, values[:, area], color=colour, label=names[area], marker=dot)
             axes.set_xlabel(unit)
             style.step_axis(axes)

@@ -1,17 +1,18 @@
 """`clapp-snn report`: one self-contained HTML page of a run."""
 
 import base64
-import csv
 import json
+import math
 import shlex
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from clapp_snn.evaluation.finetune import FinetuneRow, read_finetune
+from clapp_snn.evaluation.finetune import FinetuneRow, last_epochs, read_finetune
 from clapp_snn.evaluation.probe_table import RAW, LayerMean, ProbeTable, notes
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
@@ -20,10 +21,10 @@ from clapp_snn.training.config import FILE as CONFIG_FILE
 from clapp_snn.training.config import TrainConfig, read_config, to_yaml
 from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
 from clapp_snn.training.environment import read_environment
+from clapp_snn.training.logbook import CSV_FILE, read_metrics
 
 FILE = "report.html"
 PROBE_FILE = "probe.csv"
-METRICS_FILE = "metrics.csv"
 FINETUNE_FILE = "finetune.csv"
 DATA_FILE = "data.json"
 FIGURES = "figures"
@@ -95,8 +96,9 @@ def write_report(run: str | Path) -> Path:
         blocks=probe_blocks(ProbeTable.read(probe)) if probe.exists() else [],
         transfer=finetune_ends(folder / FINETUNE_FILE),
         pictures=read_pictures(folder, read_index(folder)),
-        progress=read_progress(folder / METRICS_FILE, modality.unit),
+        progress=read_progress(folder / CSV_FILE, modality.unit),
         hinge=method.hinge,
+        gated=method.objective is None or method.objective.gate,
         purpose=purpose(config),
     )
     write_text(folder / FILE, text)
@@ -164,12 +166,10 @@ def read_data(path: Path) -> dict[str, Any] | None:
 
 
 def finetune_ends(path: Path) -> list[FinetuneRow]:
-    """The last epoch of every start and number of labels; empty where there is no such experiment."""
+    """The last epoch of every start, share of labels and seed; empty where there is no such experiment."""
     if not path.exists():
         return []
-    rows = read_finetune(path)
-    last = {(row.labelled, row.start): row for row in sorted(rows, key=lambda row: row.epoch)}
-    return [last[key] for key in sorted(last)]
+    return last_epochs(read_finetune(path))
 
 
 def read_index(folder: Path) -> list[dict[str, str]]:
@@ -220,25 +220,27 @@ def read_progress(path: Path, unit: str = "images") -> Progress | None:
 
     Raises ValueError for a damaged file.
     """
-    if not path.exists():
-        return None
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
+    table = read_metrics(path)
+    if not len(table["step"]):
         return None
     try:
-        first, last = ({key: float(value) for key, value in rows[i].items()} for i in (0, -1))
-        numbers = [int(key.removeprefix("loss_")) for key in last if key.startswith("loss_")]
-        areas = [
-            AreaEnd(n, first[f"loss_{n}"], last[f"loss_{n}"], first[f"gate_{n}"], last[f"gate_{n}"])
-            for n in numbers
-        ]
-        return Progress(
-            int(last["step"]), last["epoch"], int(last[unit]), last["seconds"],
-            int(first["step"]), areas,
+        numbers = [int(key.removeprefix("loss_")) for key in table if key.startswith("loss_")]
+        areas = [AreaEnd(n, *ends(table[f"loss_{n}"]), *ends(table[f"gate_{n}"])) for n in numbers]
+        step, first, epoch, samples, seconds = (
+            float(table[name][index])
+            for name, index in (
+                ("step", -1), ("step", 0), ("epoch", -1), (unit, -1), ("seconds", -1),
+            )
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+        return Progress(int(step), epoch, int(samples), seconds, int(first), areas)
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def ends(values: np.ndarray) -> tuple[float, float]:
+    """The first and the last value that was measured; NaN where there is none."""
+    measured = values[np.isfinite(values)]
+    return (float(measured[0]), float(measured[-1])) if len(measured) else (math.nan, math.nan)
 
 
 def page_style() -> str:

@@ -9,7 +9,7 @@ from clapp_snn.files import write_text
 from clapp_snn.report.html import FILE, page_style, page_template, read_index, read_pictures
 from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
 from clapp_snn.training.environment import read_environment
-from clapp_snn.training.logbook import CSV_FILE
+from clapp_snn.training.logbook import CSV_FILE, read_metrics
 from clapp_snn.training.records import record_text
 from clapp_snn.training.stream_config import FILE as CONFIG_FILE
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
@@ -110,26 +110,16 @@ def read_accuracies(path: Path) -> list[Accuracy]:
 
 def read_stream_progress(path: Path) -> Progress | None:
     """How far learning came; None where nothing was logged. Raises ValueError for a damaged file."""
-    if not path.exists():
-        return None
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
+    table = read_metrics(path)
+    if not len(table["step"]):
         return None
     try:
-        ends = [{key: float(value) for key, value in rows[i].items()} for i in (0, -1)]
-        count = sum(key.startswith("loss_") for key in ends[0])
+        count = sum(key.startswith("loss_") for key in table)
         areas = [
-            AreaProgress(
-                n,
-                *(
-                    (ends[0][f"{name}_{n}"], ends[1][f"{name}_{n}"])
-                    for name in ("loss", "gate", "activity")
-                ),
-            )
+            AreaProgress(n, *(ends(table[f"{name}_{n}"]) for name in ("loss", "gate", "activity")))
             for n in range(1, count + 1)
         ]
-        first, last = (int(end["step"]) for end in ends)
-        return Progress(first, last, ends[1]["seconds"], areas)
-    except (KeyError, TypeError, ValueError) as error:
+        first, last = (int(table["step"][index]) for index in (0, -1))
+        return Progress(first, last, float(table["seconds"][-1]), areas)
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error

@@ -114,7 +114,13 @@ def _listed(
             f"{file} names {len(missing)} of {len(names)} utterances that are not there, the first is "
             f"{missing[0]}; fetch the missing audio or shorten the list"
         )
-    return SpeechSplit([found[name] for name in names if name in found])
+    kept = [found[name] for name in names if name in found]
+    if not kept:
+        return Absent(
+            f"none of the {len(names)} utterances that {file} names can be used: they, or their labels, are "
+            "shorter than 1.28 s"
+        )
+    return SpeechSplit(kept)
 
 
 def _name(root: Path, home: Path, utterances: list[Utterance], short: int) -> str:

@@ -20,6 +20,10 @@ from clapp_snn.stimuli.video_index import decoding_workers, index_videos, listed
 
 OFFICIAL_NAME = "UCF-101"
 LISTS, VIDEOS = ("ucfTrainTestlist", "."), ("UCF-101", ".")
+OFFICIAL_CLASSES = 101
+OFFICIAL_LISTS = {1: (9537, 3783), 2: (9586, 3734), 3: (9624, 3696)}
+"""Videos of the train and test list of each split."""
+
 SHORT_SIDE = 240
 EVERY = 3
 SHARE = 0.3
@@ -49,7 +53,9 @@ def open_ucf101(
     """Open the videos of a split for clips of `frames` frames, every `every`-th of a video.
 
     Videos that are too short for a clip are left out of learning and counted in the note; tests use the
-    whole list. With `subset`, tests use 30 % of it, drawn once from `seed`, as the published code does.
+    whole list. With `subset`, tests use 30 % of it, drawn once from `seed`, as the published code does. The
+    data are called UCF-101 where classes and lists are as long as there and every listed video can be read;
+    else they have the folder's name.
 
     Raises FileNotFoundError for a missing folder, list or video and ValueError for a damaged list or for
     videos that cannot be read; with `skip_unreadable` missing and unreadable videos are left out and counted.
@@ -62,8 +68,10 @@ def open_ucf101(
     actions = read_classes(_find(root, "classInd.txt"))
     lists = {key: read_list(_list_of(root, key, split), actions) for key in ("train", "test")}
     label = {action: number for number, action in enumerate(actions)}
+    counts = (len(lists["train"]), len(lists["test"]))
+    official = len(actions) == OFFICIAL_CLASSES and OFFICIAL_LISTS.get(split) == counts
     notes = [
-        f"{OFFICIAL_NAME}, split {split}: clips of {frames} frames, one frame in {every}, short side "
+        f"UCF-101's layout, split {split}: clips of {frames} frames, one frame in {every}, short side "
         f"{short_side} pixels"
     ]
     found: dict[str, FileClips] = {}
@@ -71,6 +79,7 @@ def open_ucf101(
         clips, bad = _recordings(root, entries, label, short_side, skip_unreadable, cache)
         counted = f"{len(clips)} of {len(entries)} videos of the {key} list"
         if bad:
+            official = False
             counted += f" ({len(bad)} left out because missing or unreadable: {listed(bad)})"
         notes.append(counted)
         found[key] = clips
@@ -84,7 +93,9 @@ def open_ucf101(
             f"tests use {len(chosen)} videos of the test list, drawn once (the published subset protocol)"
         )
     splits: dict[str, ClipSplit | Absent] = {"train": train, "unlabeled": train, "test": test}
-    return ClipDataset(OFFICIAL_NAME, "; ".join(notes) + ".", actions, splits, every)
+    name = OFFICIAL_NAME if official else root.resolve().name or "unnamed videos"
+    notes += [] if official else [f"not {OFFICIAL_NAME} as it is distributed"]
+    return ClipDataset(name, "; ".join(notes) + ".", actions, splits, every)
 
 
 def test_subset(count: int, seed: int) -> torch.Tensor:

@@ -29,7 +29,7 @@ def plastic_area(step: int, total: int, areas: int) -> int:
 
 
 class SequentialLearner(LocalLearner):
-    """Local plasticity of one area at a time; the reports of all others are 0 and have no scores.
+    """Local plasticity of one area at a time; the reports of all others are NaN and have no scores.
 
     Attributes:
         area: the one that is plastic.
@@ -52,6 +52,10 @@ class SequentialLearner(LocalLearner):
         """Open the critical period of this step."""
         self.area = plastic_area(step, total, len(self.optimizers))
 
+    def measured(self, step: int, total: int) -> list[int]:
+        """The one that is plastic."""
+        return [plastic_area(step, total, len(self.optimizers))]
+
     def _learn(
         self,
         stimulus: Float[Tensor, "sample *shape"],
@@ -63,7 +67,7 @@ class SequentialLearner(LocalLearner):
             parameter.grad = laid_out_as(parameter, change.neg_())
         self.world.average_async(gradients_of(update)).wait()
         self._apply(self.area)
-        nothing = torch.zeros_like(update.loss)
+        nothing = torch.full_like(update.loss, torch.nan)
         reports = [AreaReport(nothing, nothing, [], None) for _ in self.optimizers]
         reports[self.area] = AreaReport(update.loss, update.gate, update.scores, update.draw)
         return reports

@@ -63,6 +63,10 @@ class Learner(ABC):
     def begin(self, step: int, total: int) -> None:  # noqa: B027
         """Called before step number `step` of `total`; learners without a schedule do nothing."""
 
+    def measured(self, step: int, total: int) -> list[int]:
+        """Modules whose loss step number `step` of `total` reports; that of others is NaN."""
+        return list(range(len(self.network.method.splits)))
+
     def step(
         self,
         stimulus: Float[Tensor, "sample *shape"],

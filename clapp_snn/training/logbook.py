@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+from jaxtyping import Float64
 from torch.utils.tensorboard import SummaryWriter
 
 from clapp_snn.files import atomic_path
@@ -112,8 +114,7 @@ class Logbook:
         """Complete rows of an earlier session; a last line cut off by a crash is left out."""
         if not self.path.exists():
             return []
-        text = self.path.read_text(encoding="utf-8")
-        table = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
+        table = _complete_lines(self.path)
         if not table:
             return []
         if tuple(table[0]) != self.columns:
@@ -125,6 +126,33 @@ class Logbook:
             if len(row) != len(self.columns) or not row[0].isdecimal():
                 raise ValueError(f"line {number} of {self.path} is damaged; repair or remove it")
         return table[1:]
+
+
+def read_metrics(path: Path) -> dict[str, Float64[np.ndarray, "row"]]:
+    """Columns of metrics.csv; an empty "step" where there is no file.
+
+    A last line that a crash has cut off is left out.
+
+    Raises ValueError naming a line that is damaged.
+    """
+    if not path.exists():
+        return {"step": np.zeros(0)}
+    table = _complete_lines(path)
+    if not table:
+        return {"step": np.zeros(0)}
+    columns: list[list[float]] = [[] for _ in table[0]]
+    for number, row in enumerate(table[1:], start=2):
+        try:
+            for column, value in zip(columns, row, strict=True):
+                column.append(float(value))
+        except ValueError as error:
+            raise ValueError(f"line {number} of {path} is damaged: {error}") from error
+    return dict(zip(table[0], map(np.array, columns), strict=True))
+
+
+def _complete_lines(path: Path) -> list[list[str]]:
+    text = path.read_text(encoding="utf-8")
+    return list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
 
 
 def short(value: float) -> str:

@@ -273,7 +273,7 @@ class _Run:
         step: int,
         elapsed: float,
     ) -> None:
-        values = torch.stack(self.recent).mean(0).tolist()
+        values = torch.stack(self.recent).nanmean(0).tolist()
         self.recent = []
         modules = len(values) // 2
         losses, gates = values[:modules], values[modules:]
@@ -311,9 +311,10 @@ class _Run:
 
     def _require_finite(self, step: int) -> None:
         """Look at all losses since the last look; on a GPU this is the only place that waits for it."""
-        modules = len(self.network.method.splits)
         for back, row in enumerate(reversed(self.recent)):
-            for module, loss in enumerate(row[:modules].tolist()):
+            losses = row.tolist()
+            for module in self.learner.measured(step - back - 1, self.total):
+                loss = losses[module]
                 if not math.isfinite(loss) or loss > DIVERGED:
                     raise DivergenceError(
                         f"Area {module + 1} diverged at step {step - back}: its loss is {loss:g}. The last "

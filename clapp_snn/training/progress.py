@@ -1,5 +1,6 @@
 """What the user sees while a network trains: a live display, or a line now and then in a log file."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -121,9 +122,9 @@ class TrainingProgress:
     def _status(self) -> str:
         parts = [f"{self.samples_per_second:.0f} {self._unit}/s"]
         if self._losses:
-            parts.append("loss " + " ".join(f"{loss:.3f}" for loss in self._losses))
+            parts.append("loss " + " ".join(_number(loss, ".3f") for loss in self._losses))
         if self._gates and self._gate:
-            shares = " ".join(f"{100 * gate:.0f}" for gate in self._gates)
+            shares = " ".join(_number(100 * gate, ".0f") for gate in self._gates)
             parts.append(f"{self._gate} {shares} %")
         parts.append(f"{format_duration(self.seconds_left)} left")
         return "  ".join(parts)
@@ -134,6 +135,11 @@ class TrainingProgress:
         self._samples_rate = self._samples_rate * decay + samples
         self._steps_rate = self._steps_rate * decay + steps
         self._weight = self._weight * decay + seconds
+
+
+def _number(value: float, form: str) -> str:
+    """A dash for what was not measured."""
+    return "-" if math.isnan(value) else format(value, form)
 
 
 def format_duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """`clapp-snn alignment` measures every checkpoint and leaves a table and a figure."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,13 @@ def test_other_methods_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([*TRAIN, "--method", "hinge-cpc", "--out", str(run)]) == 0
     assert main(["alignment", str(run), "--device", "cpu"]) == 1
     assert "no local update to compare" in capsys.readouterr().err
+
+
+def test_a_run_without_checkpoints_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main([*TRAIN, "--method", "clapp-s", "--out", str(run)]) == 0
+    shutil.rmtree(run / "checkpoints")
+    assert main(["alignment", str(run), "--device", "cpu"]) == 1
+    assert "has no checkpoints; train it first" in capsys.readouterr().err

@@ -120,3 +120,35 @@ def test_runs_that_differ_in_more_than_their_seed_are_told_apart(tmp_path: Path)
         "CLAPP-s, steps 4, learning_rate 0.001",
         "CLAPP-s, steps 6, learning_rate 0.0002",
     } <= labels
+
+
+def test_untrained_networks_of_other_kinds_are_told_apart(tmp_path: Path) -> None:
+    runs = [
+        made(tmp_path / "a", "clapp-s", 1, 40.0),
+        made(tmp_path / "b", "softhebb", 1, 46.0),
+        made(tmp_path / "c", "clapp", 1, 38.0, color=True),
+    ]
+    for order in (runs, runs[::-1]):
+        found = cells(compare(order, tmp_path / "out", lambda text: None)[1])
+        names = {label for label, _, _ in found}
+        assert {
+            "random init, patches",
+            "random init, patches, colour",
+            "random init, SoftHebb's neurons",
+            "raw pixels, patches",
+            "raw pixels, patches, colour",
+            "raw pixels, whole images",
+        } < names
+
+
+def test_probes_of_other_settings_or_weights_are_not_pooled(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "a", "clapp-s", 1, 40.0), made(tmp_path / "b", "clapp-s", 2, 46.0)]
+    rows = [ProbeRow("paper", "trained", 1, 0, 50.0, 24, note="epoch 300", step=100)]
+    ProbeTable(rows).write(runs[0] / "probe.csv")
+    found = cells(compare(runs[:1], tmp_path / "out", lambda text: None)[1])
+    assert ("CLAPP-s", 100, 1) in found
+    for change in ({"note": "epoch 10"}, {"step": 9000}):
+        ProbeTable([replace(rows[0], **change)]).write(runs[1] / "probe.csv")
+        with pytest.raises(ValueError, match=r"CLAPP-s was read out in different ways \(paper\)"):
+            compare(runs, tmp_path / "other", lambda text: None)
+    assert not (tmp_path / "other").exists()

@@ -1,6 +1,7 @@
 """`draw_figures` draws what a run has data for, says what is missing, and describes every file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,18 @@ from clapp_snn.commands.figures import draw_figures
 from clapp_snn.commands.number_figures import (
     layer_curves,
     module_names,
-    read_metrics,
 )
 from clapp_snn.commands.options import FigureOptions
 from clapp_snn.commands.representation_figures import chosen_images
+from clapp_snn.encoders.encoder import Encoder
+from clapp_snn.evaluation.embedding import embed
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
-from clapp_snn.stimuli.record import ArraySplit
+from clapp_snn.stimuli.record import ArraySplit, Dataset
+from clapp_snn.stimuli.splits import Absent
+from clapp_snn.training.build import load_encoder
+from clapp_snn.training.logbook import read_metrics
 from clapp_snn.training.loop import train
 from tests.training import tiny
 
@@ -117,6 +122,11 @@ def test_metrics_are_read_by_column(tmp_path: Path) -> None:
     found = read_metrics(tmp_path / "metrics.csv")
     np.testing.assert_array_equal(found["step"], [5, 10])
     np.testing.assert_array_equal(found["loss_1"], [2.5, 1.25])
+    (tmp_path / "metrics.csv").write_text("step,loss_1\n5,2.5\n10,1.2")
+    assert read_metrics(tmp_path / "metrics.csv")["step"].tolist() == [5]
+    (tmp_path / "metrics.csv").write_text("step,loss_1\n5\n10,1.25\n")
+    with pytest.raises(ValueError, match=r"line 2 of .* is damaged"):
+        read_metrics(tmp_path / "metrics.csv")
 
 
 def test_module_names_tell_the_layers_of_modules_with_several() -> None:
@@ -136,3 +146,61 @@ def test_chosen_images_are_different_and_of_shown_classes() -> None:
     assert int(chosen.labels.max()) < 16
     assert chosen.read(torch.tensor([3]))[0, 0, 0, 0] == chosen.indices[3]
     assert len(chosen_images(split, 1000, seed=0)) == 32
+
+
+def changed(**splits: object) -> Dataset:
+    whole = tiny.dataset()
+    return replace(whole, splits={**whole.splits, **splits})
+
+
+def test_data_without_test_images_are_drawn_as_far_as_they_go(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "data_of", lambda config: changed(test=Absent("no test images")))
+    said: list[str] = []
+    names = [path.name for path in draw_figures(run, say=said.append)]
+    assert names == ["losses.png", "hinge_scores.png"]
+    assert "No preferred patches and no t-SNE: no test images" in said
+    index = json.loads((run / "figures" / "index.json").read_text())
+    assert [entry["file"] for entry in index["figures"]] == names
+
+
+def test_too_few_images_and_silent_layers_have_no_map(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tiny.dataset(3)
+    monkeypatch.setattr(figures, "data_of", lambda config: changed(test=few.test))
+    said: list[str] = []
+    assert [p.name for p in draw_figures(run, say=said.append)] == ALWAYS[:-1]
+    assert [line for line in said if "at least 4 images, not 3" in line]
+
+    def silenced(*args: object) -> Encoder:
+        encoder = load_encoder(*args)
+        encoder.layer(2).weight.data.zero_()
+        encoder.layer(2).bias.data.fill_(-1)
+        return encoder
+
+    monkeypatch.setattr(figures, "data_of", lambda config: tiny.dataset())
+    monkeypatch.setattr("clapp_snn.commands.representation_figures.load_encoder", silenced)
+    said.clear()
+    assert [p.name for p in draw_figures(run, say=said.append)] == ALWAYS
+    assert [line for line in said if "No t-SNE of layer 4: the features are the same" in line]
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (torch.full((24, 16), 0.3), "the same for all images"),
+        (torch.rand(24, 1), "at least 2 channels"),
+    ],
+)
+def test_features_without_a_map_are_refused(features: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        embed(features, 0)
+
+
+def test_captions_of_what_was_drawn_survive_a_failure(run: Path) -> None:
+    with pytest.raises(ValueError, match="layers 1 to 6"):
+        draw_figures(run, FigureOptions(patch_layer=7))
+    index = json.loads((run / "figures" / "index.json").read_text())
+    assert [entry["file"] for entry in index["figures"]] == ["losses.png", "hinge_scores.png"]

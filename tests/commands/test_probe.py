@@ -9,6 +9,8 @@ from PIL import Image
 from clapp_snn.cli import main
 from clapp_snn.commands.options import ProbeOptions
 from clapp_snn.commands.probe import probe, reported
+from clapp_snn.evaluation import finetune as module
+from clapp_snn.evaluation.finetune import FinetuneRow, read_finetune
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.methods import get_method
 from tests.training import tiny
@@ -108,7 +110,25 @@ def test_papers_protocol_and_curve(run: Path) -> None:
 def test_finetune_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["finetune", str(run), "--epochs", "1", "--batch", "8"]) == 0
     assert "scratch" in capsys.readouterr().out
-    assert (run / "finetune.csv").exists()
+    assert len(read_finetune(run / "finetune.csv")) == 4
+    assert main(["finetune", str(run), "--epochs", "1", "--batch", "8", "--seed", "1"]) == 0
+    assert {row.seed for row in read_finetune(run / "finetune.csv")} == {0, 1}
+
+
+def test_a_finished_start_survives_an_interruption(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run / "finetune.csv").unlink(missing_ok=True)
+    train = module._train
+
+    def interrupted(name: str, *args: object) -> list[FinetuneRow]:
+        if name == "scratch":
+            raise KeyboardInterrupt
+        return train(name, *args)
+
+    monkeypatch.setattr(module, "_train", interrupted)
+    assert main(["finetune", str(run), "--epochs", "1", "--batch", "8"]) == 130
+    assert {row.start for row in read_finetune(run / "finetune.csv")} == {"learned"}
 
 
 def test_diverging_fine_tuning_is_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

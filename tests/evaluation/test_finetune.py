@@ -7,11 +7,14 @@ import torch
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import Architecture, ConvLayer
 from clapp_snn.evaluation.finetune import (
+    FinetuneRow,
     FinetuneSettings,
     balanced_subset,
     differentiable_features,
     finetune,
     finetune_text,
+    last_epochs,
+    merged,
     read_finetune,
     write_finetune,
 )
@@ -122,3 +125,25 @@ def test_table_as_file_and_text(tmp_path: Path) -> None:
     assert [float(value) for value in lines[3].split()[1:]] == [
         pytest.approx(row.accuracy, abs=0.06) for row in rows if row.epoch == 1
     ]
+
+
+def test_experiments_are_kept_beside_each_other(tmp_path: Path) -> None:
+    """Other seeds and shares stay, a repeated one is replaced, and so is what other weights had."""
+    old = [
+        FinetuneRow("learned", 0.5, 24, 0, 1, 50.0, 1.0, 100),
+        FinetuneRow("scratch", 0.5, 24, 0, 1, 40.0, 1.0),
+        FinetuneRow("learned", 0.25, 24, 0, 1, 45.0, 1.0, 100),
+    ]
+    other = FinetuneRow("learned", 0.5, 24, 1, 1, 52.0, 1.0, 100)
+    assert merged(old, [other]) == [*old, other]
+    again = FinetuneRow("learned", 0.5, 24, 0, 1, 51.0, 1.0, 100)
+    assert merged(old, [again]) == [*old[1:], again]
+    newer = FinetuneRow("learned", 0.5, 24, 1, 1, 55.0, 1.0, 200)
+    assert merged([*old, other], [newer]) == [old[1], newer]
+    write_finetune(tmp_path / "finetune.csv", old)
+    assert read_finetune(tmp_path / "finetune.csv") == old
+    text = finetune_text([*old, other])
+    assert "learned (24, seed 0)" in text
+    assert "learned (24, seed 1)" in text
+    assert [text.count(value) for value in ("50.0", "45.0", "52.0", "40.0")] == [1, 1, 1, 1]
+    assert [row.accuracy for row in last_epochs([*old, other])] == [45.0, 50.0, 52.0, 40.0]

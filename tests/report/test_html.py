@@ -6,12 +6,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clapp_snn.evaluation.finetune import FinetuneRow, write_finetune
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
-from clapp_snn.methods import METHODS
-from clapp_snn.report.html import purpose, write_report
+from clapp_snn.methods import METHODS, TABLES, get_method
+from clapp_snn.modalities import modality_of
+from clapp_snn.report.html import purpose, read_progress, write_report
 from clapp_snn.training.config import TrainConfig, write_config
 from clapp_snn.training.environment import record_environment
 from tests.training import tiny
@@ -194,3 +196,33 @@ def test_every_method_can_say_what_it_does(method: str) -> None:
     sentence = purpose(TrainConfig(method=method))
     assert sentence.startswith("A VGG-6 encoder")
     assert ("local rule" in sentence) == METHODS[method].explicit
+
+
+@pytest.mark.parametrize(("modality", "method"), [(m, row) for m in TABLES for row in TABLES[m]])
+def test_every_method_has_a_report(tmp_path: Path, modality: str, method: str) -> None:
+    data = {"images": "photographs", "speech": "utterances", "video": "clips"}[modality]
+    write_config(tmp_path, TrainConfig(method=method, data=data, out=tmp_path))
+    unit = modality_of(TrainConfig(method=method, data=data)).unit
+    (tmp_path / "metrics.csv").write_text(
+        f"step,epoch,{unit},seconds,{unit}_per_second,loss_1,gate_1\n10,0.5,160,2.5,64,1.5,0.25\n"
+    )
+    _, page = read(tmp_path)
+    record = get_method(method, modality)
+    assert ("only such samples change weights" in page.text) == (
+        record.hinge and (record.objective is None or record.objective.gate)
+    )
+
+
+def test_areas_are_told_where_they_were_measured(bare: Path) -> None:
+    (bare / "metrics.csv").write_text(
+        "step,epoch,images,seconds,images_per_second,loss_1,gate_1,loss_2,gate_2,loss_3,gate_3\n"
+        "10,0.5,160,2.5,64,1.75,0.9,nan,nan,nan,nan\n20,1,320,5,64,nan,nan,1.25,0.5,nan,nan\n30,1."
+    )
+    progress = read_progress(bare / "metrics.csv")
+    assert progress is not None
+    assert progress.step == 20  # the last line is cut off
+    first, second, third = progress.areas
+    assert (first.first_loss, first.last_loss, second.last_gate) == (1.75, 1.75, 0.5)
+    assert np.isnan(third.first_loss)
+    _, page = read(bare)
+    assert "nan" not in page.text

@@ -16,6 +16,7 @@ import torch
 from clapp_snn.stimuli.corpus import open_corpus
 from clapp_snn.stimuli.download import ChecksumError, RemoteFile
 from clapp_snn.stimuli.librispeech import ARCHIVE, download_librispeech, open_librispeech
+from clapp_snn.stimuli.phone_labels import read_list
 from clapp_snn.stimuli.speech_record import WINDOW
 from tests.stimuli.speech_files import soundfile, write_corpus
 
@@ -100,6 +101,15 @@ def test_short_utterances_are_left_out_and_counted(folder: Path) -> None:
     corpus = open_librispeech(folder)
     assert "1 left out because they are shorter than 1.28 s" in corpus.note
     assert len(corpus.train) == 3
+
+
+def test_a_list_of_which_nothing_is_left_says_so(folder: Path) -> None:
+    names = read_list(folder / "LibriSpeech" / "test_split.txt")
+    for file in folder.rglob("*.flac"):
+        if file.stem in names:
+            soundfile.write(file, np.zeros(WINDOW - 1), 16000)
+    with pytest.raises(FileNotFoundError, match=rf"none of the {len(names)} utterances"):
+        _ = open_librispeech(folder).test
 
 
 def test_another_file_makes_another_fingerprint(folder: Path, original: Path) -> None:

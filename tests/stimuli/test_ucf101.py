@@ -1,11 +1,12 @@
 """UCF-101: official lists and tables, short videos counted, the whole test list or the published subset."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from clapp_snn.stimuli import video_index
+from clapp_snn.stimuli import ucf101, video_index
 from clapp_snn.stimuli.ucf101 import open_ucf101, read_classes, read_list, test_subset
 from tests.stimuli.small_videos import ACTIONS, number_of, write_ucf101
 
@@ -26,6 +27,9 @@ def test_lists_decide_who_is_where(root: Path, tmp_path: Path) -> None:
     assert dataset.train.labels.tolist() == [0, 1, 2, 2]
     assert len(dataset.test) == 6
     assert "2 of the train videos are too short" in dataset.note
+    # Three classes in the layout of UCF-101 are not UCF-101.
+    assert dataset.name == root.name
+    assert "not UCF-101 as it is distributed" in dataset.note
     assert "6 of 6 videos of the test list" in dataset.note
     (clip,) = dataset.train.read(torch.tensor([1]), torch.tensor([[0, 29]]))
     assert [number_of(image.numpy()) for image in clip] == [0, 29]
@@ -138,3 +142,15 @@ def test_bad_folders_and_lists_say_what_is_wrong(tmp_path: Path) -> None:
 def test_the_second_split_is_asked_for_by_number(root: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"trainlist02\.txt"):
         open_ucf101(root, 3, split=2, cache=tmp_path)
+
+
+def test_whole_official_lists_are_called_by_their_name(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ucf101, "OFFICIAL_CLASSES", 3)
+    monkeypatch.setattr(ucf101, "OFFICIAL_LISTS", {1: (6, 6)})
+    assert open_ucf101(root, 8, cache=tmp_path).name == "UCF-101"
+    gone = tmp_path / "gone"
+    shutil.copytree(root, gone)
+    next(gone.rglob("*.avi")).unlink()
+    assert open_ucf101(gone, 8, skip_unreadable=True, cache=tmp_path).name == "gone"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,11 +17,14 @@ from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.speech import SPEECH6, SpeechEncoder
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
+from clapp_snn.report.html import write_report
 from clapp_snn.training.build import image_network
 from clapp_snn.training.checkpoint import list_checkpoints, load_checkpoint
 from clapp_snn.training.config import TrainConfig, require_same
 from clapp_snn.training.critical_periods import SequentialLearner, choose_learner, plastic_area
+from clapp_snn.training.logbook import read_metrics
 from clapp_snn.training.loop import train
 from tests.circuit import small_maps
 from tests.training import tiny
@@ -161,3 +165,27 @@ def test_only_networks_on_images_have_critical_periods() -> None:
         choose_learner(wanted, network, tiny.SINGLE)
     with pytest.raises(ValueError, match="plasticity is an option for images"):
         TrainConfig(method="clapp-s", data="utterances", plasticity="sequential")
+
+
+def test_what_was_not_measured_is_no_number(tmp_path: Path) -> None:
+    """Three steps a log row, one area a step: a row holds the areas of its steps, each with its own mean."""
+    run = config(tmp_path / "run", steps=6, log_every=3)
+    train(run, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    every = replace(run, out=tmp_path / "every", log_every=1)
+    train(every, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    coarse, fine = (read_metrics(tmp_path / name / "metrics.csv") for name in ("run", "every"))
+    for area in range(6):
+        values = coarse[f"loss_{area + 1}"]
+        assert np.isfinite(values).tolist() == [area < 3, area >= 3]
+        assert values[area // 3] == fine[f"loss_{area + 1}"][area] > 0
+    page = write_report(tmp_path / "run").read_text()
+    assert "<td>0.000</td>" not in page
+    assert "nan" not in page
+
+
+def test_divergence_of_the_plastic_area_is_found(tmp_path: Path) -> None:
+    with pytest.raises(DivergenceError, match="Area 1 diverged"):
+        train(
+            config(tmp_path / "run", steps=60, learning_rate=1e30),
+            tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True,
+        )  # fmt: skip
