@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clapp_snn.files import write_text
-from clapp_snn.report.html import FILE, page_style, page_template, read_index, read_pictures
+from clapp_snn.report.html import FILE, ends, page_style, page_template, read_index, read_pictures
 from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
 from clapp_snn.training.environment import read_environment
 from clapp_snn.training.logbook import CSV_FILE, read_metrics
