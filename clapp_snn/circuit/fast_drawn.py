@@ -66,16 +66,24 @@ class FastDrawn:
             sources: of random numbers, one an area, which number the samples; None for rate neurons.
 
         Raises ValueError for an input of another shape or precision, values that are not finite, another
-        number of sources than areas, and between a window and its `latch`.
+        number of sources than areas, and between a window and its `latch`. The stack is then as it was
+        before, but for the numbers that sources have drawn.
         """
         if len(sources) != len(self.areas):
             raise ValueError(
                 f"A hierarchy of {len(self.areas)} areas needs as many sources, not {len(sources)}."
             )
+        if any(area.score is not None for area in self.areas):
+            raise ValueError("The last window has not been latched yet.")
         self.areas[0].take(x)
-        for index, (area, source) in enumerate(zip(self.areas, sources, strict=True)):
-            above = self.areas[index + 1] if index + 1 < len(self.areas) else None
-            area.respond(source, None if above is None else above.input)
+        try:
+            for index, (area, source) in enumerate(zip(self.areas, sources, strict=True)):
+                above = self.areas[index + 1] if index + 1 < len(self.areas) else None
+                area.respond(source, None if above is None else above.input)
+        except BaseException:
+            for area in self.areas:  # a window that ends in some area is none in any
+                area.score = None
+            raise
 
     @torch.no_grad()
     def learn(self, y: Float[Tensor, "sample"]) -> Iterator[Learned]:
@@ -88,7 +96,12 @@ class FastDrawn:
 
     @torch.no_grad()
     def latch(self) -> None:
-        """Begin the next window in all areas, with the weights as they are now."""
+        """Begin the next window in all areas, with the weights as they are now.
+
+        Raises ValueError unless a window has passed.
+        """
+        if any(area.score is None for area in self.areas):
+            raise ValueError("No window has passed since the last latch.")
         seen = [area.z for area in self.areas]
         stack = self.hierarchy
         sources = stack.predicted_by if isinstance(stack, ContextHierarchy) else range(len(seen))

@@ -22,7 +22,7 @@ from clapp_snn.circuit.drawn_window import require_drawable
 from clapp_snn.circuit.fast_conv import FastConv
 from clapp_snn.circuit.ports import EventBurstPort, RatePort
 from clapp_snn.circuit.stream_area import StreamArea
-from clapp_snn.circuit.stream_checks import require_input
+from clapp_snn.circuit.stream_checks import require_finite_prediction, require_input
 from clapp_snn.circuit.stream_state import Learned, StreamAreaState
 from clapp_snn.functional.window_plasticity import WindowUpdate
 from clapp_snn.native import conv_forward, conv_update, empty
@@ -110,11 +110,12 @@ class FastDrawnArea:
     ) -> None:
         """Activity to `out` (None: nobody asks), and what the detector says of the window.
 
-        Raises ValueError before the last window is latched, for drives that are not finite, and for L3
-        without a source that numbers the samples.
+        Raises ValueError before the last window is latched, for drives and predictions that are not finite,
+        and for L3 without a source that numbers the samples.
         """
         if self.score is not None:
             raise ValueError("The last window has not been latched yet.")
+        require_finite_prediction(self.apical)
         area = self.area
         if out is None:
             if self.top is None:

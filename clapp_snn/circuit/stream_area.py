@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from clapp_snn.circuit.stream_checks import require_input
+from clapp_snn.circuit.stream_checks import require_finite_prediction, require_input
 from clapp_snn.circuit.stream_parts import StreamParts
 from clapp_snn.circuit.stream_state import Reading, Step, StreamAreaState, WindowSums
 from clapp_snn.functional.eligibility import effective_steps
@@ -139,6 +139,7 @@ class StreamArea(StreamParts):
             )
         if not bool(torch.isfinite(state.sums.x).all()):
             raise ValueError("The input of this window was not finite (NaN or inf) in some step.")
+        require_finite_prediction(state.apical)
         steps = effective_steps(self.decay, self.detector.steps)
         x, z, drive = (each / steps for each in state.sums)
         d = post_factor(self.basal.winners(drive, drive), z, self.post_factor)

@@ -3,6 +3,7 @@
 import math
 from typing import get_args
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -68,6 +69,14 @@ def whole_steps(name: str, time: float, dt: float) -> int:
     if not math.isclose(steps * dt, time, rel_tol=1e-6):
         raise ValueError(f"{name} of {time:g} ms must be a whole number of steps of {dt:g} ms.")
     return steps
+
+
+def require_finite_prediction(apical: Tensor) -> None:
+    """Raise ValueError for a prediction that bursts cannot carry: a NaN would be read as none."""
+    if not bool(torch.isfinite(apical).all()):
+        raise ValueError(
+            "The prediction of this window is not finite (NaN or inf): W_pred or the context is not."
+        )
 
 
 def require_input(x: Float[Tensor, "sample *pre"], like: Float[Tensor, "sample *pre"]) -> None:

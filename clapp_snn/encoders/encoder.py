@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from clapp_snn.encoders.vgg import Architecture
 from clapp_snn.functional import convolution
 from clapp_snn.functional.engine import Engine
-from clapp_snn.functional.patches import cut_patches
+from clapp_snn.functional.patches import cut_patches, patch_grid
 
 
 class ConvWeights(nn.Module):
@@ -106,10 +106,12 @@ class Encoder(nn.Module):
     ) -> list[Float[Tensor, "image gridrow gridcol channel"]]:
         """Mean activity of every patch in every layer, float32, bottom up; no graph is built."""
         x = self.patches(images)
-        grid = math.isqrt(x.shape[0] // images.shape[0])
+        table = self.architecture
+        rows, cols = (patch_grid(side, table.patch, table.stride) for side in images.shape[2:])
         found = []
         for index in range(len(self.layers)):
             response = self.respond(index, x, learn=False)
-            found.append(response.feature.view(images.shape[0], grid, grid, -1))
+            feature = response.feature
+            found.append(feature.view(len(images), rows, cols, feature.shape[1]))
             x = response.output
         return found

@@ -104,7 +104,15 @@ def update(
         x: input of the layer, as it was given to `respond`.
         code: what `respond` remembered.
         signal: e_j of every patch and neuron, gamma times the apical input, summed over pairs.
+
+    Raises ValueError for tensors that do not belong together.
     """
+    _require_fitting(x, code, pool)
+    if signal.shape != (len(code), code.shape[3]):
+        raise ValueError(
+            f"The signal of {len(code)} patches of {code.shape[3]} neurons must have as many rows and "
+            f"columns, not {tuple(signal.shape)}."
+        )
     if engine == "native":
         return ConvolutionUpdate(*native.conv_update(x, code, signal))
     return _correlate(x, code, signal[:, None, None, :], pool, engine)
@@ -121,7 +129,15 @@ def update_windows(
     """`update` where every window of the output map has a signal of its own, averaged over that window.
 
     The windows are squares without overlap that fill the map (`window_means`).
+
+    Raises ValueError for tensors that do not belong together.
     """
+    _require_fitting(x, code, pool)
+    if (len(signal), signal.shape[3]) != (len(code), code.shape[3]):
+        raise ValueError(
+            f"The signal is of {len(signal)} images and {signal.shape[3]} neurons, the code of {len(code)} "
+            f"and {code.shape[3]}."
+        )
     side = code.shape[1] // signal.shape[1]
     if (code.shape[1], code.shape[2]) != (side * signal.shape[1], side * signal.shape[2]):
         raise ValueError(
@@ -131,6 +147,17 @@ def update_windows(
     if engine == "native":
         return ConvolutionUpdate(*native.conv_update(x, code, signal.contiguous()))
     return _correlate(x, code, signal, pool, engine, side)
+
+
+def _require_fitting(x: Tensor, code: Tensor, pool: bool) -> None:
+    """Raise ValueError where `code` cannot be what `respond` remembered of `x`."""
+    side = 2 if pool else 1
+    rows, cols = code.shape[1:3]
+    if (len(code), side * rows, side * cols) != tuple(x.shape[:3]):
+        raise ValueError(
+            f"The code is of {len(code)} maps of {side * rows} x {side * cols}, the input of {len(x)} of "
+            f"{x.shape[1]} x {x.shape[2]}."
+        )
 
 
 def window_means(

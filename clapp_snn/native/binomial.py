@@ -81,6 +81,10 @@ def binomial_counts(
     each = 0 if isinstance(lottery.trials, Tensor) else lottery.trials
     if trials is not None:
         check("trials", trials, (samples, size), torch.float32)
+        if not bool(((trials >= 0) & (trials < 1 << 24)).all()):
+            raise ValueError(
+                "Trials must be numbers from 0 to below 2^24, which float32 still counts."
+            )
     possible = lottery.paths in (1, 2) and 0 <= each < 1 << 24
     if not possible or min(lottery.offset, lottery.slope) < 0 or size % max(1, channels):
         raise ValueError(

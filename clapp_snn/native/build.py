@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from clapp_snn.files import atomic_path, write_text
+from clapp_snn.files import atomic_path, require_folder, write_text
 
 FOLDER = Path(__file__).parent
 COMPILERS = ("cc", "gcc", "clang")
@@ -133,6 +133,7 @@ def build(compiler: list[str], path: Path) -> None:
         NativeUnavailable: if the compiler fails or the cache folder cannot be written.
     """
     try:
+        require_folder(path.parent)  # before some seconds of compiling
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "native.so"
             sources = [str(source) for source in sorted(FOLDER.glob("*.c"))]
@@ -168,13 +169,33 @@ def _share_threads(library: ctypes.CDLL) -> None:
     )
 
 
-@functools.cache
 def library() -> ctypes.CDLL:
     """Return the loaded library, compiled first if need be (some seconds).
 
     Raises:
-        NativeUnavailable: if it cannot be compiled or loaded.
+        NativeUnavailable: if it cannot be compiled or loaded; tried once for every compiler and place to
+            build in.
     """
+    found = _loaded(*(os.environ.get(name) for name in ("CC", "PATH", "XDG_CACHE_HOME")))
+    if isinstance(found, NativeUnavailable):
+        raise NativeUnavailable(str(found))
+    return found
+
+
+@functools.cache
+def _loaded(*settings: str | None) -> ctypes.CDLL | NativeUnavailable:
+    try:
+        return _load()
+    except NativeUnavailable as error:
+        return error
+
+
+def forget() -> None:
+    """Load, and where necessary build, anew when the library is asked for next."""
+    _loaded.cache_clear()
+
+
+def _load() -> ctypes.CDLL:
     if sys.platform == "win32":
         raise NativeUnavailable("The native engine runs on Linux and macOS, not on Windows.")
     compiler = find_compiler()

@@ -38,11 +38,14 @@ INLINE float sum_lanes(vf a) {
     return total;
 }
 
-/* x^p for x >= 0 and p > 0; what is below the normal numbers counts as 0, and NaN comes through. */
+/* x^p for x >= 0 and p > 0; what is below the normal numbers counts as 0, what exceeds exp(87) as infinity,
+   and infinity and NaN come through. */
 INLINE void raise(float *x, float p, int count) {
     for (int j = 0; j < count; j++) {
-        const float power = exp_of(p * log_of(x[j]));
-        x[j] = x[j] >= FLT_MIN ? power : x[j] < FLT_MIN ? 0.0f : x[j];
+        const float exponent = p * log_of(x[j]);
+        float power = exp_of(exponent);
+        power = exponent > 87.0f ? INFINITY : exponent < -87.0f ? 0.0f : power;
+        x[j] = x[j] >= FLT_MIN && x[j] <= FLT_MAX ? power : x[j] < FLT_MIN ? 0.0f : x[j];
     }
 }
 
@@ -67,7 +70,7 @@ INLINE void fire_place(const firing *f, const float *u, float *z, const int corn
             most = vpick(next > most, next, most);
             all += next; /* a NaN can lose the comparison, but not here */
         }
-        most = vkeep(~(most < 0.0f), most) + 0.0f * all;
+        most = vpick(all != all, all, vkeep(~(most < 0.0f), most));
         vstore_part(z + k, most, lanes);
     }
     if (f->power != 1.0f) raise(z, f->power, f->channels);

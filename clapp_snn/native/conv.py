@@ -146,7 +146,8 @@ def conv_forward(
     first maximum in its window; without pooling 1 where the output is positive. `feature` is the
     mean of the output over its map. `code=False` and `output=False` return None instead and save
     the writing. `into`, an earlier result for the same sizes, is overwritten and returned instead
-    of new tensors, which saves much time in loops. Gradients are not recorded.
+    of new tensors, which saves much time in loops. Gradients are not recorded. A NaN of the
+    input shows in the feature of its patch; the pooled output beside it may lose it.
 
     Raises:
         ValueError: if a tensor has the wrong type, shape or memory layout.

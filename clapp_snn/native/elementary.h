@@ -4,7 +4,7 @@
 
 #include "vector.h"
 
-/* exp: 2^n times a polynomial (relative error below 3e-7); 0 and infinity beyond +-87. */
+/* exp: 2^n times a polynomial (relative error below 3e-7); beyond +-87 as there. */
 INLINE float exp_of(float x) {
     const float clipped = x < -87.0f ? -87.0f : x > 87.0f ? 87.0f : x;
     /* Adding 1.5 * 2^23 and taking it away rounds to the nearest whole number. */

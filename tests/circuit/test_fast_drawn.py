@@ -257,3 +257,50 @@ def test_the_engine_is_chosen_where_it_applies() -> None:
     assert choose_engine(dense(Rate(), window=1.0), drawn=False)[0] == "native"
     assert "drawn at once" in choose_engine(dense(EventBurst()), drawn=True)[1]
     assert "blocks" in choose_engine(dense(TwoCompartmentLIF()), drawn=False)[1]
+
+
+def test_a_refused_call_leaves_the_stack_as_it_was() -> None:
+    """A window before the latch, and one that fails in an upper area, change nothing that is learned."""
+
+    def changes(disturbed: bool) -> list[Tensor]:
+        network = dense(EventBurst())
+        fast, sources = FastDrawn(network, SAMPLES), counters(network)
+        if disturbed:
+            with pytest.raises(ValueError, match="No window has passed"):
+                fast.latch()
+            upper = network.area(1).weight
+            kept, upper[0, 0] = float(upper[0, 0]), torch.nan
+            with pytest.raises(ValueError, match="not finite"):
+                fast.window(glance(network, 7), counters(network))
+            upper[0, 0] = kept
+        fast.window(glance(network, 0), sources)
+        if disturbed:
+            with pytest.raises(ValueError, match="not been latched"):
+                fast.window(glance(network, 1), sources)
+        found = [change for area in fast.learn(signs(0)) for _, change in area.changes]
+        fast.latch()
+        assert [area.now for area in fast.areas] == [1, 1]
+        return found
+
+    for one, two in zip(changes(disturbed=False), changes(disturbed=True), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_prediction_that_is_not_finite_is_refused() -> None:
+    """Bursts cannot tell it from none."""
+    network = dense(EventBurst())
+    fast, states = FastDrawn(network, SAMPLES), network.initial_state(SAMPLES)
+    for area in network.areas:
+        area.W_pred[0, 0] = torch.nan
+    streams = [Streams.from_seed(0, str(index)) for index in range(2)]
+    for window in range(2):
+        x = glance(network, window)
+        if window:
+            with pytest.raises(ValueError, match="prediction of this window is not finite"):
+                fast.window(x, counters(network))
+            with pytest.raises(ValueError, match="not finite"):
+                list(network.learn(drawn_windows(network, x, states, streams), signs(window)))
+        else:
+            fast.window(x, counters(network))
+            fast.latch()
+            states = network.latch(drawn_windows(network, x, states, streams))

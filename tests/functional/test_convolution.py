@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from clapp_snn import native
 from clapp_snn.functional import convolution
 from clapp_snn.functional.engine import Engine
 from clapp_snn.randomness import generator
@@ -122,3 +123,17 @@ def test_compiled_equals_eager(pool: bool) -> None:
         strict=True,
     ):
         torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_tensors_that_do_not_belong_together_are_refused(engine: Engine) -> None:
+    if engine == "native" and not native.available():
+        pytest.skip(native.why_unavailable())
+    x, code = torch.rand(4, 6, 6, 3), torch.ones(4, 3, 3, 5, dtype=torch.uint8)
+    for signal in (torch.rand(1, 5), torch.rand(4, 1), torch.rand(4, 6)):
+        with pytest.raises(ValueError, match="must have as many rows"):
+            convolution.update(x, code, signal, pool=True, engine=engine)
+    with pytest.raises(ValueError, match=r"code is of 4 maps of 3 x 3, the input of 4 of 6 x 6"):
+        convolution.update(x, code, torch.rand(4, 5), pool=False, engine=engine)
+    with pytest.raises(ValueError, match="The code is of 4 maps"):
+        convolution.update(x[:2], code, torch.rand(4, 5), pool=True, engine=engine)

@@ -89,3 +89,12 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         draw(value.double(), Lottery(10))
     with pytest.raises(ValueError, match="trials has to have shape"):
         draw(value, Lottery(torch.ones(2, 5)))
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float(1 << 24), 4e9, torch.inf, torch.nan])
+def test_trials_that_float32_cannot_count_are_refused(wrong: float) -> None:
+    """They would be drawn for ever."""
+    trials = torch.full((2, 6), 5.0)
+    trials[1, 2] = wrong
+    with pytest.raises(ValueError, match="below 2\\^24"):
+        draw(torch.rand(2, 6), Lottery(trials))

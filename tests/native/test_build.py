@@ -21,9 +21,9 @@ size_t clapp_scratch_bytes(void) { return 42; }
 
 @pytest.fixture(autouse=True)
 def forget_library():
-    build.library.cache_clear()
+    build.forget()
     yield
-    build.library.cache_clear()
+    build.forget()
 
 
 @pytest.fixture
@@ -69,6 +69,21 @@ def test_a_compiler_that_makes_no_library_is_reported(tiny, tmp_path, monkeypatc
     assert "built but not loaded" in native.why_unavailable()
 
 
+def test_what_cannot_be_built_is_tried_once(tiny, tmp_path, monkeypatch):
+    """A folder that takes no files is found before anything is compiled, and not asked again."""
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    counting = f'case "$*" in *" -o "*) echo x >> {tmp_path / "calls"}; exit 1;; esac'
+    monkeypatch.setenv("CC", script(tmp_path / "slow", counting))
+    assert not native.available()
+    assert "could not be written" in native.why_unavailable()
+    assert not (tmp_path / "calls").exists()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for _ in range(3):
+        assert not native.available()
+    assert (tmp_path / "calls").read_text().count("x") == 1
+
+
 @needs_compiler
 def test_cc_may_carry_options(tiny, monkeypatch):
     monkeypatch.setenv("CC", f"{shutil.which(build.find_compiler()[0])} -DSOME_MACRO")
@@ -80,12 +95,12 @@ def test_the_library_is_built_once_and_again_after_a_change(tiny, monkeypatch):
     build.library()
     first = build.library_path(build.find_compiler())
     assert first.exists()
-    build.library.cache_clear()
+    build.forget()
     with monkeypatch.context() as patch:
         patch.setattr(build, "build", lambda *_: pytest.fail("built again"))
         build.library()
     (tiny / "tiny.c").write_text(TINY.replace("42", "43"))
-    build.library.cache_clear()
+    build.forget()
     assert build.library().clapp_scratch_bytes() == 43
     assert build.library_path(build.find_compiler()) != first
 

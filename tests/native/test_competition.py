@@ -151,3 +151,14 @@ def test_wrong_tensors_are_named():
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_what_overflows_is_not_hidden(pool, power):
+    """Infinity, and powers beyond exp(87), come out as infinity; powers below exp(-87) as 0."""
+    u = torch.tensor([torch.inf, 3e20, 2.0, 1e-30]).expand(1, 2, 2, 4).contiguous()
+    z = native.compete(u, power, triangle=False, pool=pool)[0, 0, 0]
+    expected = torch.tensor([torch.inf, 3e20, 2.0, 1e-30]) ** power
+    expected[expected > 6.07e37] = torch.inf
+    torch.testing.assert_close(z, torch.where(expected < 1.7e-38, 0.0, expected), rtol=1e-5, atol=0)

@@ -271,9 +271,9 @@ def test_without_a_compiler_it_says_so(monkeypatch, tmp_path):
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
-    build.library.cache_clear()
+    build.forget()
     try:
         with pytest.raises(native.NativeUnavailable, match="needs a C compiler"):
             FastLayer(TwoCompartmentLIF())(drives("L0", (2, 3)))
     finally:
-        build.library.cache_clear()
+        build.forget()
