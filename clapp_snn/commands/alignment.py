@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from clapp_snn.commands.figure_index import Entry, update_index
 from clapp_snn.commands.train import images_of
 from clapp_snn.figures import style
 from clapp_snn.figures.update_alignment import update_alignment
@@ -63,7 +64,19 @@ def alignment(
     write_text(folder / FILE, table.getvalue())
     lines = {f"step {step}": np.array(values) for step, values in found.items()}
     figure = update_alignment(lines, f"{config.method}: updates against back-propagation")
-    return [folder / FILE, style.save(figure, folder / "figures" / FIGURE)]
+    paths = [folder / FILE, style.save(figure, folder / "figures" / FIGURE)]
+    ends = "; ".join(
+        f"step {step}: {', '.join(f'{value:.2f}' for value in values)}"
+        for step, values in found.items()
+    )
+    entry = Entry(
+        FIGURE,
+        f"Line chart of the cosine between local update and gradient by layer. {ends}.",
+        f"Cosine between the update of {config.method} and the gradient of the top area's objective by "
+        f"back-propagation, layer by layer, mean of {batches} batches, for every kept checkpoint.",
+    )
+    update_index(folder, [entry], "alignment")
+    return paths
 
 
 def _cosines(

@@ -1,10 +1,10 @@
 """`clapp-snn figures`: draw everything a run has data for."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from clapp_snn.commands.drawing import Drawing, Run
+from clapp_snn.commands.figure_index import Entry, update_index
 from clapp_snn.commands.number_figures import (
     accuracy_figure,
     hinge_figure,
@@ -18,7 +18,6 @@ from clapp_snn.commands.representation_figures import representation_figures
 from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import style
-from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.training.config import read_config
@@ -26,7 +25,6 @@ from clapp_snn.training.logbook import CSV_FILE, read_metrics
 from clapp_snn.training.score_histogram import FILE as SCORES_FILE
 
 FOLDER = "figures"
-INDEX = "index.json"
 
 
 def draw_figures(
@@ -40,16 +38,17 @@ def draw_figures(
     folder, config = Path(run), read_config(run)
     method = get_method(config.method, config.modality)
     opened = Run(folder, config, method, data_of(config), options or FigureOptions(), say)
-    paths, index = [], []
+    paths: list[Path] = []
+    drawn: list[Entry] = []
+    complete = False
     try:
         for drawing in _drawings(opened):
             paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
-            index.append({"file": paths[-1].name, "alt": drawing.alt, "caption": drawing.caption})
+            drawn.append(Entry(paths[-1].name, drawing.alt, drawing.caption))
+        complete = True
     finally:
         # What was drawn before a failure keeps its captions in the report.
-        if index:
-            text = json.dumps({"figures": index}, indent=2, ensure_ascii=False)
-            write_text(folder / FOLDER / INDEX, text + "\n")
+        update_index(folder, drawn, complete=complete)
     return paths
 
 

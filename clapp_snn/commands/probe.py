@@ -29,8 +29,14 @@ def probe(
     """Probe the newest weights of a run; each row goes to run/probe.csv as soon as it is measured.
 
     With `options.weights` those weights are probed instead and nothing is written.
+
+    Raises ValueError for a learning curve of other weights.
     """
     options = options or ProbeOptions()
+    if options.curve and options.weights is not None:
+        raise ValueError(
+            "A learning curve is of the run's own checkpoints: leave --weights or --curve out."
+        )
     folder, config = Path(run), read_config(run)
     modality = modality_of(config)
     protocols = chosen_protocols(modality, options.protocols)
@@ -75,21 +81,30 @@ def reported(method: Method, data: str) -> str:
 
 
 def probe_curve(folder: Path, options: ProbeOptions, say: Callable[[str], None] = print) -> Path:
-    """Accuracy of every kept checkpoint with the quick protocols, as run/probe_curve.csv."""
+    """Accuracy of every kept checkpoint with the quick protocols, as run/probe_curve.csv.
+
+    Rows of protocols that are not asked for stay where their checkpoints are still there.
+    """
     config = read_config(folder)
     modality = modality_of(config)
     protocols = chosen_protocols(modality, options.protocols, quick=True)
     data = data_of(config)
     request = _request(options, protocols, None)
     rows: list[tuple[object, ...]] = []
+    steps = set()
     for checkpoint in list_checkpoints(folder / "checkpoints"):
         step = load_checkpoint(checkpoint).step
+        steps.add(str(step))
         found = modality.scores(config, checkpoint, data, request)
         for protocol, scores in found.items():
             rows += [(step, protocol, s.layer, s.accuracy, s.low, s.high) for s in scores]
         best = max(score.accuracy for score in found[protocols[0]])
         say(f"step {step}: best layer {best:.1f} % ({protocols[0]})")
     path = folder / CURVE_FILE
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            kept = [row for row in csv.DictReader(file) if row["step"] in steps]
+        rows += [tuple(row.values()) for row in kept if row["protocol"] not in protocols]
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(CURVE_COLUMNS)

@@ -1,7 +1,6 @@
 """`clapp-snn figures` for a run of `clapp-snn stream`: read-outs, learning, scores, and one area at work."""
 
 import csv
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.commands.drawing import Drawing
+from clapp_snn.commands.figure_index import Entry, update_index
 from clapp_snn.commands.options import FigureOptions, refuse_options
 from clapp_snn.commands.stream import PROBE_FILE
 from clapp_snn.evaluation.glance_traces import SHOWN, GlanceTraces, watch_glances
@@ -23,14 +23,13 @@ from clapp_snn.figures.burst_scores import burst_scores
 from clapp_snn.figures.hinge_scores import ScorePanel
 from clapp_snn.figures.one_area import Glance, one_area
 from clapp_snn.figures.training_losses import training_losses
-from clapp_snn.files import write_text
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.logbook import CSV_FILE, read_metrics
 from clapp_snn.training.stream_build import trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
 
-FOLDER, INDEX = "figures", "index.json"
+FOLDER = "figures"
 SAMPLES, WINDOWS = 32, 20
 EDGES = np.linspace(-30, 30, 301)
 READOUTS = {"linear": "linear read-out", "five_shot": "5-shot probe", "local": "local read-out"}
@@ -49,18 +48,24 @@ def draw_stream_figures(
     if options.device == "cuda":
         raise ValueError("Runs on streams are drawn on the CPU: leave --device out.")
     folder, config = Path(run), read_stream_config(run)
-    paths, index = [], []
-    for drawing in _drawings(folder, config, options.seed, say):
-        paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
-        index.append({"file": paths[-1].name, "alt": drawing.alt, "caption": drawing.caption})
-    text = json.dumps({"figures": index}, indent=2, ensure_ascii=False)
-    write_text(folder / FOLDER / INDEX, text + "\n")
+    paths: list[Path] = []
+    drawn: list[Entry] = []
+    complete = False
+    try:
+        for drawing in _drawings(folder, config, options.seed, say):
+            paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
+            drawn.append(Entry(paths[-1].name, drawing.alt, drawing.caption))
+        complete = True
+    finally:
+        # What was drawn before a failure keeps its captions in the report.
+        update_index(folder, drawn, complete=complete)
     return paths
 
 
 def title_of(config: StreamConfig) -> str:
-    """Neuron and data of a run."""
-    return f"{config.neuron} areas on {config.data}"
+    """Neuron, data, and method where it is not plain CLAPP."""
+    method = "" if config.method == "clapp" else f" ({config.method})"
+    return f"{config.neuron} areas on {config.data}{method}"
 
 
 def _drawings(
@@ -83,6 +88,10 @@ def _drawings(
         say("No raster: the rate neuron has no spikes.")
     elif config.ablation == "single_population":
         say("No raster: a single population has no ON and OFF neurons.")
+    elif config.ablation in ("shuffled_gamma", "other_gamma"):
+        say(
+            f"No raster: it shows one sample and one area, which have no gamma under {config.ablation}."
+        )
     else:
         yield _raster(folder, objects, config, seed)
 

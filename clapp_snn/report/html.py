@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import re
 import shlex
 from dataclasses import dataclass
 from importlib.resources import files
@@ -100,9 +101,43 @@ def write_report(run: str | Path) -> Path:
         hinge=method.hinge,
         gated=method.objective is None or method.objective.gate,
         purpose=purpose(config),
+        recipe=recipe(folder),
     )
     write_text(folder / FILE, text)
     return folder / FILE
+
+
+def recipe(folder: Path) -> list[str]:
+    """The commands that measure again, in a NEW_FOLDER, what the run's tables hold."""
+    lines: list[str] = []
+    probe = folder / PROBE_FILE
+    rows = ProbeTable.read(probe).rows if probe.exists() else []
+    for seed in sorted({row.seed for row in rows}) or [0]:
+        mine = [row for row in rows if row.seed == seed]
+        words = ["clapp-snn probe NEW_FOLDER"]
+        if protocols := list(dict.fromkeys(row.protocol for row in mine)):
+            words.append(f"--protocols '{json.dumps(protocols)}'")
+        words += [f"--seed {seed}"] if seed else []
+        notes_of = " ".join(row.note for row in mine)
+        for option, pattern, usual in (
+            ("shots", r"(\d+) shots", "5"),
+            ("paper_epochs", r"epoch (\d+)", ""),
+        ):
+            found = re.search(pattern, notes_of)
+            words += [f"--{option} {found[1]}"] if found and found[1] != usual else []
+        words += ["--curve true"] if (folder / "probe_curve.csv").exists() and not lines else []
+        lines.append(" ".join(words))
+    transfer = finetune_ends(folder / FINETUNE_FILE)
+    for seed, epochs in sorted({(row.seed, row.epoch) for row in transfer}):
+        shares = sorted(
+            {row.fraction for row in transfer if (row.seed, row.epoch) == (seed, epochs)}
+        )
+        lines.append(
+            f"clapp-snn finetune NEW_FOLDER --fractions '{json.dumps(shares)}' --epochs {epochs} "
+            f"--seed {seed}"
+        )
+    lines += ["clapp-snn alignment NEW_FOLDER"] if (folder / "alignment.csv").exists() else []
+    return lines
 
 
 def purpose(config: TrainConfig) -> str:

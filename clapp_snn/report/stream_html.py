@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clapp_snn.files import write_text
+from clapp_snn.methods import get_method
 from clapp_snn.report.html import FILE, ends, page_style, page_template, read_index, read_pictures
 from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
 from clapp_snn.training.environment import read_environment
@@ -15,6 +16,9 @@ from clapp_snn.training.stream_config import FILE as CONFIG_FILE
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 
 PROBE_FILE = "stream_probe.csv"
+RULES = {"clapp": "Eqs. 6-8"}
+"""Of methods whose contexts learn, too; the others have no Eq. 7."""
+
 NEURONS = {
     "rate": "rate neurons",
     "event_burst": "event/burst units (L3)",
@@ -61,7 +65,7 @@ def write_stream_report(run: str | Path) -> Path:
     folder, config = Path(run), read_stream_config(run)
     text = page_template("stream_template.html").render(
         style=page_style(),
-        title=f"{config.neuron} areas on {config.data}",
+        title=f"{config.neuron} areas on {config.data}, {get_method(config.method).title}",
         purpose=purpose(config),
         run=str(folder),
         quoted=shlex.quote(str(folder)),
@@ -83,9 +87,11 @@ def purpose(config: StreamConfig) -> str:
     else:
         areas = f"convolutional areas of {config.encoder} at width {config.width:g}"
     broken = "" if config.ablation == "none" else f" Ablated: {config.ablation}."
+    rule = RULES.get(config.method, "Eqs. 6 and 8")
     return (
         f"{areas[0].upper()}{areas[1:]}, made of {NEURONS[config.neuron]}, learn from a stream of fixations "
-        f"and saccades ({config.data}) by Eqs. 6-8, one glance a window, without labels.{broken}"
+        f"and saccades ({config.data}) by {rule}, one glance a window, without labels "
+        f"({get_method(config.method).title}).{broken}"
     )
 
 

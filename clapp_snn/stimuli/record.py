@@ -91,7 +91,7 @@ class Dataset(SplitSet[Split]):
         """The same data, where self-supervised learning uses the images (not the labels) of train."""
         return replace(
             self,
-            note=f"{self.note} Learning uses the images of the training split, without labels.",
+            note=f"{self.note} Learning without labels uses the images of the training split.",
             splits={**self.splits, "unlabeled": WithoutLabels(self.train)},
         )
 

@@ -86,7 +86,7 @@ class TrainConfig:
         clip_test: video: test on the "whole" list of UCF-101 (None means that) or on the published "subset".
         weight_decay: video: of Adam (an L2 penalty); None: 1e-5, as published.
         skip_unreadable: leave out image or video files that cannot be read, and say how many.
-        unlabeled_from_train: learn from the training images when there are no unlabelled ones.
+        unlabeled_from_train: learn from the training images instead of unlabelled ones.
         log_every: steps between rows of metrics.csv.
         checkpoint_every: steps between checkpoints; None: one an epoch.
         keep: newest checkpoints that are kept.
@@ -132,8 +132,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         problems = []
         for name in ("width", "learning_rate"):
-            if not getattr(self, name) > 0:
-                problems.append(f"{name} must be positive, not {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                problems.append(f"{name} must be positive and finite, not {getattr(self, name)}")
         if self.apical_rate is not None and not 0 < self.apical_rate < math.inf:
             problems.append(f"apical_rate must be positive and finite, not {self.apical_rate}")
         if not 0 <= self.decay <= 1:

@@ -318,12 +318,19 @@ class _Run:
                 if not math.isfinite(loss) or loss > DIVERGED:
                     raise DivergenceError(
                         f"Area {module + 1} diverged at step {step - back}: its loss is {loss:g}. The last "
-                        f"checkpoint in {self.folder} is from before; try a lower --learning_rate."
+                        f"checkpoint in {self.folder} may be too late already; start again with a lower "
+                        "--learning_rate."
                     )
             if self.world.device.type == "cpu":
                 return
 
     def _save(self, step: int, elapsed: float = 0.0) -> None:
+        for name, values in self.network.state_dict().items():
+            if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+                raise DivergenceError(
+                    f"{name} diverged at step {step}: it holds NaN or infinity, and is not saved. Start "
+                    "again with a lower --learning_rate."
+                )
         if not self.world.is_main:
             return
         save_checkpoint(

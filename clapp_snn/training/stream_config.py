@@ -29,7 +29,7 @@ class StreamConfig:
             values, is said in `clapp_snn.training.stream_objects`.
         source: images: what rate mode opens as data (None: embedded photographs); events: folder with
             train and test recordings; sounds: an .npz file.
-        unlabeled_from_train: learn from the training images when there are no unlabelled ones.
+        unlabeled_from_train: learn from the training images instead of unlabelled ones.
         fold: events and sounds: which of `folds` parts of all recordings is the test; None takes the given
             split. Folds do not depend on the seed.
         folds: number of these parts.

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from clapp_snn.commands import figures
+from clapp_snn.commands.figure_index import Entry, update_index
 from clapp_snn.commands.figures import draw_figures
 from clapp_snn.commands.number_figures import (
     layer_curves,
@@ -204,3 +205,19 @@ def test_captions_of_what_was_drawn_survive_a_failure(run: Path) -> None:
         draw_figures(run, FigureOptions(patch_layer=7))
     index = json.loads((run / "figures" / "index.json").read_text())
     assert [entry["file"] for entry in index["figures"]] == ["losses.png", "hinge_scores.png"]
+
+
+def test_pictures_that_are_no_longer_drawn_go_and_those_of_others_stay(run: Path) -> None:
+    table().write(run / "probe.csv")
+    draw_figures(run, say=lambda _: None)
+    (run / "figures" / "alignment.png").write_bytes(b"png")
+    update_index(run, [Entry("alignment.png", "cosines", "Cosines.")], "alignment")
+    (run / "figures" / "own.png").write_bytes(b"a picture of the user")
+    (run / "probe.csv").unlink()
+    names = [path.name for path in draw_figures(run, say=lambda _: None)]
+    assert names == ALWAYS
+    left = {path.name for path in (run / "figures").glob("*.png")}
+    assert left == {*ALWAYS, "alignment.png", "own.png"}
+    index = json.loads((run / "figures" / "index.json").read_text())
+    assert [entry["file"] for entry in index["figures"]] == [*ALWAYS, "alignment.png"]
+    assert index["figures"][-1]["caption"] == "Cosines."

@@ -137,3 +137,21 @@ def test_diverging_fine_tuning_is_one_line(run: Path, capsys: pytest.CaptureFixt
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith("clapp-snn finetune: Fine-tuning from ")
     assert message.endswith("Use a smaller learning rate.")
+
+
+def test_learning_curves_of_other_protocols_stay(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    folder = tmp_path / "run"
+    for protocols in (("fast", "few-shot"), ("few-shot",)):
+        options = ProbeOptions(protocols=protocols, curve=True, baselines=False)
+        probe(folder, options, say=lambda _: None)
+    lines = (folder / "probe_curve.csv").read_text().split()[1:]
+    assert {tuple(line.split(",")[:2]) for line in lines} == {
+        (step, protocol) for step in ("0", "2", "4") for protocol in ("fast", "few-shot")
+    }
+    assert len(lines) == len(set(lines)) == 3 * 2 * 6
+    before = (folder / "probe_curve.csv").read_bytes()
+    weights = next((folder / "checkpoints").glob("step_*"))
+    with pytest.raises(ValueError, match="leave --weights or --curve out"):
+        probe(folder, ProbeOptions(weights=weights, curve=True), say=lambda _: None)
+    assert (folder / "probe_curve.csv").read_bytes() == before

@@ -13,7 +13,7 @@ from clapp_snn.evaluation.finetune import FinetuneRow, write_finetune
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.methods import METHODS, TABLES, get_method
 from clapp_snn.modalities import modality_of
-from clapp_snn.report.html import purpose, read_progress, write_report
+from clapp_snn.report.html import purpose, read_progress, recipe, write_report
 from clapp_snn.training.config import TrainConfig, write_config
 from clapp_snn.training.environment import record_environment
 from tests.training import tiny
@@ -226,3 +226,25 @@ def test_areas_are_told_where_they_were_measured(bare: Path) -> None:
     assert np.isnan(third.first_loss)
     _, page = read(bare)
     assert "nan" not in page.text
+
+
+def test_the_recipe_measures_what_the_tables_hold(bare: Path) -> None:
+    assert recipe(bare) == ["clapp-snn probe NEW_FOLDER"]
+    rows = [
+        ProbeRow("few-shot", "trained", 1, 1, 50.0, 24, note="3 shots, 200 episodes"),
+        ProbeRow("paper", "trained", 1, 1, 50.0, 24, note="epoch 10, fresh crops"),
+        ProbeRow("fast", "trained", 1, 0, 50.0, 24, note="centre crop, l2 = 1"),
+    ]
+    ProbeTable(rows).write(bare / "probe.csv")
+    write_finetune(bare / "finetune.csv", [FinetuneRow("learned", 0.5, 24, 2, 7, 50.0, 1.0)])
+    (bare / "probe_curve.csv").touch()
+    (bare / "alignment.csv").touch()
+    assert recipe(bare) == [
+        "clapp-snn probe NEW_FOLDER --protocols '[\"fast\"]' --curve true",
+        'clapp-snn probe NEW_FOLDER --protocols \'["few-shot", "paper"]\' --seed 1 --shots 3 '
+        "--paper_epochs 10",
+        "clapp-snn finetune NEW_FOLDER --fractions '[0.5]' --epochs 7 --seed 2",
+        "clapp-snn alignment NEW_FOLDER",
+    ]
+    text, _ = read(bare)
+    assert "clapp-snn alignment NEW_FOLDER\n" in text

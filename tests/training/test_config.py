@@ -33,7 +33,9 @@ from clapp_snn.training.config import (
         ({"engine": "native", "device": "cuda"}, "CPU only"),
         ({"sharing": "paper"}, "one partner image per image"),
         ({"sharing": "paper", "method": "cpc"}, "one partner image per image"),
-        ({"width": -1, "keep": 0}, "width must be positive, not -1; keep"),
+        ({"width": -1, "keep": 0}, "width must be positive and finite, not -1; keep"),
+        ({"width": float("inf")}, "width must be positive and finite, not inf"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite, not nan"),
     ],
 )
 def test_impossible_configurations_name_every_problem(

@@ -157,3 +157,12 @@ def test_random_init_trains_for_no_step(tmp_path: Path) -> None:
     result = train(config, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
     assert (result.step, result.total) == (0, 0)
     assert load_checkpoint(tmp_path / "run").step == 0
+
+
+def test_weights_that_overflow_are_not_saved(tmp_path: Path) -> None:
+    """The loss is that of the weights before the step; what the step made of them is looked at, too."""
+    config = tiny.config(tmp_path / "run", learning_rate=1e38, steps=1, weight_decay=None)
+    with pytest.raises(DivergenceError, match=r"diverged at step 1: it holds NaN or infinity"):
+        train(config, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    kept = list_checkpoints(tmp_path / "run" / "checkpoints")
+    assert [load_checkpoint(folder).step for folder in kept] == [0]
