@@ -97,7 +97,7 @@ def ours(
     batch, pattern = task.size.batch, task.pattern()
     y = torch.where(torch.arange(batch) % 2 == 0, 1.0, -1.0)
     source = CounterStreams(0, samples=range(batch))
-    state = hierarchy.latch(hierarchy.initial_state(batch))
+    state = hierarchy.initial_state(batch)
     quick = FastHierarchy(hierarchy) if fast else None
 
     def block(first: int, last: int) -> Tensor:
