@@ -34,7 +34,7 @@ def labelled_curves(
                 continue
             axes.plot(
                 curve.steps, curve.accuracy, color=colour, linestyle=line, linewidth=1.5,
-                marker=style.MARKERS[number % 7], markersize=4,
+                marker=style.MARKERS[number % 7], markersize=4, clip_on=False,
             )  # fmt: skip
             if curve.low is not None and curve.high is not None:
                 axes.vlines(curve.steps, curve.low, curve.high, color=colour, linewidth=0.8)
