@@ -42,7 +42,9 @@ def learning(rows: Sequence[Row], windows: int, path: Path) -> None:
             curves.append(LearningCurve(label, list(columns), [m for m, _ in points], low, high))
     start = {area: mean_and_sd(rows, "rate", f"linear{area}@0")[0] for area in layers}
     title = "Digits: spiking and rate CLAPP on the same glances"
-    figure = compared_curves(layers, start, title, band=BAND, stage="area", steps="glances")
+    figure = compared_curves(
+        layers, {"random init": start}, title, band=BAND, stage="area", steps="glances"
+    )
     style.save(figure, path)
 
 
@@ -76,7 +78,7 @@ def depth(rows: Sequence[Row], path: Path) -> None:
             low, high = ([m + sign * sd for m, sd in points] for sign in (-1, 1))
             curves.append(LayerCurve(name, list(areas), [m for m, _ in points], low, high))
     pixels = mean_and_sd(rows, "rate-deep", "few0")[0]
-    figure = accuracy_per_layer(curves, ("raw pixels", pixels), readout="5-shot probe", band=BAND)
+    figure = accuracy_per_layer(curves, {"raw pixels": pixels}, readout="5-shot probe", band=BAND)
     style.save(figure, path)
 
 

@@ -110,11 +110,9 @@ class FastDrawnArea:
     ) -> None:
         """Activity to `out` (None: nobody asks), and what the detector says of the window.
 
-        Raises ValueError before the last window is latched, for drives and predictions that are not finite,
-        and for L3 without a source that numbers the samples.
+        Raises ValueError for drives and predictions that are not finite, and for L3 without a source that
+        numbers the samples.
         """
-        if self.score is not None:
-            raise ValueError("The last window has not been latched yet.")
         require_finite_prediction(self.apical)
         area = self.area
         if out is None:
@@ -204,12 +202,7 @@ class FastDrawnArea:
         return Learned(index, changes, gamma, self.score, self.z)
 
     def latch(self, context: Float[Tensor, "sample context"]) -> None:
-        """The activity of the window, of this area or of its source, becomes the context.
-
-        Raises ValueError unless a window has passed.
-        """
-        if self.score is None:
-            raise ValueError("No window has passed since the last latch.")
+        """The activity of the window, of this area or of its source, becomes the context."""
         self.c = context
         self.apical = self.area.predict(self.c)
         self.size = self.area.gain.follow(self.size, self.apical)

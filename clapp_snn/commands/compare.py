@@ -30,6 +30,8 @@ NO_SETTING = {
     "checkpoint_every", "keep", "milestones", "skip_unreadable",
 }  # fmt: skip
 """Options that make no other experiment of a method, or stand in the label already."""
+FORWARD = {"block_order": "relu-norm", "normalisation": "batch", "clip_encoder": "vgg5"}
+"""Variants that change what a network answers before it has learned, with what None means."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,11 @@ def _untrained(config: TrainConfig) -> str:
     """What random init depends on besides seed and width: neurons, field of view, colour, variant."""
     method = get_method(config.method, config.modality)
     kind = {"goodness": "SCFF's neurons", "hebbian": "SoftHebb's neurons"}.get(method.task)
-    variant = [str(v) for v in (getattr(config, name) for name in VARIANTS[1:]) if v is not None]
+    variant = [
+        f"{getattr(config, n)}"
+        for n, usual in FORWARD.items()
+        if getattr(config, n) not in (None, usual)
+    ]
     return ", ".join(
         [kind or _seen(config), *(["colour"] if kind and config.color else []), *variant]
     )
@@ -245,16 +251,17 @@ def _accuracy(cells: list[Cell], protocol: str, data: str, readout: str) -> Figu
                     [cell.mean + (cell.sd or 0) for cell in row],
                 )
             )
-    raw = [(cell.label, cell.mean) for cell in chosen if _is_raw(cell.label)]
-    return accuracy_per_layer(
-        curves, raw[0] if len(raw) == 1 else None, title=data, readout=readout, band=BAND
-    )
+    raw = {cell.label: cell.mean for cell in chosen if _is_raw(cell.label)}
+    return accuracy_per_layer(curves, raw, title=data, readout=readout, band=BAND)
 
 
 def _learning(
     ends: list[Cell], curves: list[Cell], protocol: str, data: str, readout: str
 ) -> Figure:
-    start = {c.layer: c.mean for c in ends if c.protocol == protocol and c.label == RANDOM}
+    baselines: dict[str, dict[int, float]] = defaultdict(dict)
+    for cell in ends:
+        if cell.protocol == protocol and cell.label.startswith(RANDOM):
+            baselines[cell.label][cell.layer] = cell.mean
     layers: dict[int, list[LearningCurve]] = defaultdict(list)
     grouped: dict[tuple[int, str], list[Cell]] = defaultdict(list)
     for cell in curves:
@@ -272,4 +279,4 @@ def _learning(
                 [cell.mean + (cell.sd or 0) for cell in row] if spread else None,
             )
         )
-    return compared_curves(layers, start, title=data, readout=readout, band=BAND)
+    return compared_curves(layers, baselines, title=data, readout=readout, band=BAND)

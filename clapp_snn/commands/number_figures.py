@@ -66,7 +66,7 @@ def accuracy_figure(run: Run, table: ProbeTable, protocol: str) -> Drawing:
     raw = table.raw(protocol)
     figure = accuracy.accuracy_per_layer(
         curves,
-        raw=None if raw is None else (raw[0], raw[1].accuracy),
+        raw=None if raw is None else {raw[0]: raw[1].accuracy},
         # The chance of the data is that of a class (a phone), not that of a speaker.
         chance=None if protocol == "speaker" else run.dataset.chance,
         paper=paper,

@@ -100,7 +100,7 @@ def _accuracy(path: Path, config: StreamConfig) -> Drawing:
     """All read-outs by area, trained and untrained."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    curves, raw = [], None
+    curves, raw = [], {}
     for weights in ("trained", "untrained"):
         chosen = [row for row in rows if row["weights"] == weights and row["area"] != "0"]
         areas = [int(row["area"]) for row in chosen]
@@ -109,7 +109,7 @@ def _accuracy(path: Path, config: StreamConfig) -> Drawing:
             curves.append(LayerCurve(name, areas, [float(row[column]) for row in chosen]))
     for row in rows:
         if row["area"] == "0":
-            raw = ("raw input, linear", float(row["linear"]))
+            raw["raw input, linear"] = float(row["linear"])
     figure = accuracy_per_layer(
         curves, raw=raw, title=title_of(config), readout="read-out", stage="area"
     )

@@ -8,7 +8,7 @@ random ones, with the same head, batches and crops.
 import copy
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -49,12 +49,18 @@ class FinetuneSettings:
         if not self.fractions or not all(0 < share <= 1 for share in self.fractions):
             raise ValueError(f"Label fractions lie above 0 and up to 1, not {self.fractions}.")
 
+    @property
+    def text(self) -> str:
+        """What two starts have to share to be compared."""
+        return f"{self.epochs} epochs, batch {self.batch}, learning rate {self.learning_rate:g}"
+
 
 @dataclass(frozen=True)
 class FinetuneRow:
     """Test accuracy (percent, all test images, centre crop) after an epoch; epoch 0 is before training.
 
-    `step` is how long the weights of the start had learned, where they had.
+    `step` is how long the weights of the start had learned, where they had; `settings` is how they were
+    trained, "" in tables of older versions.
     """
 
     start: str
@@ -65,6 +71,7 @@ class FinetuneRow:
     accuracy: float
     train_loss: float | None
     step: int | None = None
+    settings: str = ""
 
 
 def differentiable_features(
@@ -122,6 +129,7 @@ def finetune(
             found = _train(
                 name, start, dataset, views, subset, fraction, seed, settings, device, bar
             )
+            found = [replace(row, settings=settings.text) for row in found]
             done(found)
             rows += found
     return rows
@@ -228,6 +236,7 @@ def read_finetune(path: Path) -> list[FinetuneRow]:
                         float(record["accuracy"]),
                         float(record["train_loss"]) if record["train_loss"] else None,
                         int(record["step"]) if record.get("step") else None,
+                        record.get("settings") or "",
                     )
                 )
             except (KeyError, TypeError, ValueError) as error:
@@ -267,18 +276,22 @@ def last_epochs(rows: Sequence[FinetuneRow]) -> list[FinetuneRow]:
 def merged(kept: Sequence[FinetuneRow], new: Sequence[FinetuneRow]) -> list[FinetuneRow]:
     """`kept` with the experiments of `new` in place of those they repeat.
 
-    Rows of other learned weights than the new ones go, too: seeds are compared, weights are not.
+    Rows that cannot stand beside the new ones go, too: of other learned weights, and of the other start with
+    the same labels but other settings. What older tables do not tell is taken as equal.
     """
     repeated = {_experiment(row) for row in new}
     steps = {row.start: row.step for row in new}
-    return [
-        *(
-            row
-            for row in kept
-            if _experiment(row) not in repeated and steps.get(row.start, row.step) == row.step
-        ),
-        *new,
-    ]
+    ways = {(row.fraction, row.seed): row.settings for row in new}
+
+    def fits(row: FinetuneRow) -> bool:
+        step, way = steps.get(row.start), ways.get((row.fraction, row.seed))
+        return (
+            _experiment(row) not in repeated
+            and (step is None or row.step is None or step == row.step)
+            and (not way or not row.settings or way == row.settings)
+        )
+
+    return [*filter(fits, kept), *new]
 
 
 def _experiment(row: FinetuneRow) -> tuple[str, float, int]:

@@ -168,12 +168,7 @@ def _layer(
         bias = np.asarray(node.bias, np.float64) * gain
         return Conv2d(weight, bias, _pair(node.stride), _pair(node.padding), shape)
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
-        size = _pair(node.kernel_size)
-        if size[0] != size[1] or _pair(node.stride) != size or any(_pair(node.padding)):
-            raise ValueError(
-                f"Node {name!r}: pooling needs square groups side by side, without padding."
-            )
-        return SumPool(size[0], shape)
+        return SumPool(pool_size(name, node), shape)
     if isinstance(node, nir.Flatten):
         flat = nir.ir.utils.calc_flatten_output(list(shape), int(node.start_dim), int(node.end_dim))
         if len(flat) != 1:
@@ -185,6 +180,16 @@ def _layer(
         f"Node {name!r} is a {type(node).__name__}, which is no part of a canonical network "
         "(Affine, Linear, Conv2d, SumPool2d, AvgPool2d, Flatten, LIF, IF)."
     )
+
+
+def pool_size(name: str, node: nir.SumPool2d | nir.AvgPool2d) -> int:
+    """Side of the groups that a node pools; raises ValueError where they overlap or are not square."""
+    size = _pair(node.kernel_size)
+    if size[0] != size[1] or _pair(node.stride) != size or any(_pair(node.padding)):
+        raise ValueError(
+            f"Node {name!r}: pooling needs square groups side by side, without padding."
+        )
+    return size[0]
 
 
 def _is_synapse(node: nir.NIRNode) -> bool:

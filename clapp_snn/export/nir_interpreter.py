@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from clapp_snn.export.canonical_layers import Conv2d, SumPool
 from clapp_snn.export.interpreter import correlate, reshape
-from clapp_snn.export.nir_import import inlined, step_of
+from clapp_snn.export.nir_import import inlined, pool_size, step_of
 
 Values = dict[str, Float64[np.ndarray, "time sample *shape"]]
 
@@ -126,7 +126,7 @@ class _Machine:
         if isinstance(node, nir.Flatten):
             return x.reshape(len(x), -1)
         if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
-            size = int(np.asarray(node.kernel_size).flat[0])
+            size = pool_size(self.name, node)
             summed = reshape(SumPool(size, x.shape[1:]), x)
             return summed if isinstance(node, nir.SumPool2d) else summed / size**2
         if isinstance(node, nir.Conv2d):

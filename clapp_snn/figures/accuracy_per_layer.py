@@ -9,6 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from clapp_snn.figures import style
 
+RAW_MARKERS = ("*", "P", "X")
+
 
 @dataclass(frozen=True)
 class LayerCurve:
@@ -23,7 +25,7 @@ class LayerCurve:
 
 def accuracy_per_layer(
     curves: Sequence[LayerCurve],
-    raw: tuple[str, float] | None = None,
+    raw: Mapping[str, float] | None = None,
     chance: float | None = None,
     paper: Mapping[str, float] | None = None,
     title: str = "",
@@ -32,7 +34,7 @@ def accuracy_per_layer(
     published: str = "STL-10",
     stage: str = "layer",
 ) -> Figure:
-    """One line an encoder over the layers; the raw stimulus (its name and accuracy) and chance as levels.
+    """One line an encoder over the layers; raw stimuli (name: accuracy) and chance as levels.
 
     A curve called "random" is drawn dashed and grey. `paper` puts the paper's numbers as grey marks at the
     right: they are for the `published` data, one a method, and only for orientation. `band` says what low
@@ -61,7 +63,7 @@ def accuracy_per_layer(
 def draw_accuracy(
     axes: Axes,
     curves: Sequence[LayerCurve],
-    raw: tuple[str, float] | None,
+    raw: Mapping[str, float] | None,
     chance: float | None,
 ) -> None:
     """Draw the lines and levels on existing axes, with a handle for each in the legend."""
@@ -80,10 +82,10 @@ def draw_accuracy(
             axes.fill_between(
                 curve.layers, curve.low, curve.high, color=colour, alpha=0.16, linewidth=0
             )
-    if raw is not None:
+    for place, (name, level) in enumerate((raw or {}).items()):
         axes.axhline(
-            raw[1], color=style.BLACK, linestyle=":", marker="*", markevery=[0], markersize=11,
-            linewidth=1.2, label=raw[0], clip_on=False,
+            level, color=style.BLACK, linestyle=":", marker=RAW_MARKERS[place % 3], markevery=[0],
+            markersize=11, linewidth=1.2, label=name, clip_on=False,
         )  # fmt: skip
     if chance is not None:
         axes.axhline(chance, color=style.GREY, linestyle="-.", linewidth=1, label="chance")

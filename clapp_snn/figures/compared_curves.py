@@ -9,10 +9,12 @@ from matplotlib.ticker import FuncFormatter
 from clapp_snn.figures import style
 from clapp_snn.figures.learning_curves import LearningCurve
 
+DASHES = ("--", ":", "-.", (0, (8, 2, 1, 2, 1, 2)))
+
 
 def compared_curves(
     layers: Mapping[int, Sequence[LearningCurve]],
-    random: Mapping[int, float],
+    baselines: Mapping[str, Mapping[int, float]],
     title: str = "",
     readout: str = "linear probe",
     band: str = "mean ± sd over seeds",
@@ -23,8 +25,8 @@ def compared_curves(
 
     `stage` and `steps` name what a panel and the axis count.
 
-    `random` holds the accuracy of each layer at random initialisation, a dashed level. A method has the
-    same colour and marker in all panels.
+    `baselines` maps what did not learn to its accuracy in each layer, a level of its own dashes. A method
+    has the same colour and marker in all panels.
     """
     with style.house_style():
         columns = min(3, len(layers))
@@ -44,14 +46,11 @@ def compared_curves(
                     axes.fill_between(
                         curve.steps, curve.low, curve.high, color=colour, alpha=0.16, linewidth=0
                     )
-            if layer in random:
-                axes.axhline(
-                    random[layer],
-                    color=style.GREY,
-                    linestyle="--",
-                    linewidth=1,
-                    label="random init",
-                )
+            for place, (name, levels) in enumerate(baselines.items()):
+                if layer in levels:
+                    axes.axhline(
+                        levels[layer], color=style.GREY, linestyle=DASHES[place % 4], linewidth=1, label=name
+                    )  # fmt: skip
             axes.set_title(f"{stage} {layer}")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:g}"))
             style.light_grid(axes)

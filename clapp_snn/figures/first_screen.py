@@ -44,7 +44,8 @@ def first_screen(
         draw_circuit(middle.add_subplot())
         _heading(right, "3  What a linear readout finds")
         axes = right.add_subplot()
-        draw_accuracy(axes, curves, None if pixels is None else ("raw pixels", pixels), chance)
+        raw = {} if pixels is None else {"raw pixels": pixels}
+        draw_accuracy(axes, curves, raw, chance)
         axes.set_ylabel("test accuracy (%)", fontsize=12.5)
         axes.set_ylim(bottom=0)
         axes.legend(loc="best", fontsize=12)

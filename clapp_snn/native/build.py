@@ -176,26 +176,28 @@ def library() -> ctypes.CDLL:
         NativeUnavailable: if it cannot be compiled or loaded; tried once for every compiler and place to
             build in.
     """
-    found = _loaded(*(os.environ.get(name) for name in ("CC", "PATH", "XDG_CACHE_HOME")))
-    if isinstance(found, NativeUnavailable):
-        raise NativeUnavailable(str(found))
-    return found
-
-
-@functools.cache
-def _loaded(*settings: str | None) -> ctypes.CDLL | NativeUnavailable:
+    settings = tuple(os.environ.get(name) for name in ("CC", "PATH", "XDG_CACHE_HOME", "HOME"))
+    if settings in _failed:
+        raise NativeUnavailable(_failed[settings])
     try:
-        return _load()
+        return _loaded()
     except NativeUnavailable as error:
-        return error
+        _failed[settings] = str(error)
+        raise
+
+
+_failed: dict[tuple[str | None, ...], str] = {}
+"""Why the library cannot be had, by what decides where and how it is built."""
 
 
 def forget() -> None:
     """Load, and where necessary build, anew when the library is asked for next."""
     _loaded.cache_clear()
+    _failed.clear()
 
 
-def _load() -> ctypes.CDLL:
+@functools.cache  # what failed is not kept
+def _loaded() -> ctypes.CDLL:
     if sys.platform == "win32":
         raise NativeUnavailable("The native engine runs on Linux and macOS, not on Windows.")
     compiler = find_compiler()

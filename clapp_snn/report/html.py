@@ -1,6 +1,7 @@
 """`clapp-snn report`: one self-contained HTML page of a run."""
 
 import base64
+import csv
 import json
 import math
 import re
@@ -26,6 +27,7 @@ from clapp_snn.training.logbook import CSV_FILE, read_metrics
 
 FILE = "report.html"
 PROBE_FILE = "probe.csv"
+CURVE_FILE = "probe_curve.csv"
 FINETUNE_FILE = "finetune.csv"
 DATA_FILE = "data.json"
 FIGURES = "figures"
@@ -107,6 +109,13 @@ def write_report(run: str | Path) -> Path:
     return folder / FILE
 
 
+def _curve_protocols(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(dict.fromkeys(row["protocol"] for row in csv.DictReader(file)))
+
+
 def recipe(folder: Path) -> list[str]:
     """The commands that measure again, in a NEW_FOLDER, what the run's tables hold."""
     lines: list[str] = []
@@ -125,8 +134,11 @@ def recipe(folder: Path) -> list[str]:
         ):
             found = re.search(pattern, notes_of)
             words += [f"--{option} {found[1]}"] if found and found[1] != usual else []
-        words += ["--curve true"] if (folder / "probe_curve.csv").exists() and not lines else []
         lines.append(" ".join(words))
+    if curve := _curve_protocols(folder / CURVE_FILE):
+        lines.append(
+            f"clapp-snn probe NEW_FOLDER --protocols '{json.dumps(curve)}' --baselines false --curve true"
+        )
     transfer = finetune_ends(folder / FINETUNE_FILE)
     for seed, epochs in sorted({(row.seed, row.epoch) for row in transfer}):
         shares = sorted(
@@ -217,7 +229,10 @@ def read_index(folder: Path) -> list[dict[str, str]]:
         return []
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return list(record["figures"])
+        return [
+            {**entry, **{key: str(entry[key]) for key in ("file", "alt", "caption")}}
+            for entry in record["figures"]
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged; draw the figures again: {error}") from error
 
@@ -246,7 +261,6 @@ class Progress:
     epoch: float
     samples: int
     seconds: float
-    first_step: int
     areas: list[AreaEnd]
 
 
@@ -261,13 +275,10 @@ def read_progress(path: Path, unit: str = "images") -> Progress | None:
     try:
         numbers = [int(key.removeprefix("loss_")) for key in table if key.startswith("loss_")]
         areas = [AreaEnd(n, *ends(table[f"loss_{n}"]), *ends(table[f"gate_{n}"])) for n in numbers]
-        step, first, epoch, samples, seconds = (
-            float(table[name][index])
-            for name, index in (
-                ("step", -1), ("step", 0), ("epoch", -1), (unit, -1), ("seconds", -1),
-            )
-        )  # fmt: skip
-        return Progress(int(step), epoch, int(samples), seconds, int(first), areas)
+        step, epoch, samples, seconds = (
+            float(table[name][-1]) for name in ("step", "epoch", unit, "seconds")
+        )
+        return Progress(int(step), epoch, int(samples), seconds, areas)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
 

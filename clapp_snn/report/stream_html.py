@@ -12,13 +12,11 @@ from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
 from clapp_snn.training.environment import read_environment
 from clapp_snn.training.logbook import CSV_FILE, read_metrics
 from clapp_snn.training.records import record_text
+from clapp_snn.training.stream_build import method_of
 from clapp_snn.training.stream_config import FILE as CONFIG_FILE
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 
 PROBE_FILE = "stream_probe.csv"
-RULES = {"clapp": "Eqs. 6-8"}
-"""Of methods whose contexts learn, too; the others have no Eq. 7."""
-
 NEURONS = {
     "rate": "rate neurons",
     "event_burst": "event/burst units (L3)",
@@ -87,7 +85,9 @@ def purpose(config: StreamConfig) -> str:
     else:
         areas = f"convolutional areas of {config.encoder} at width {config.width:g}"
     broken = "" if config.ablation == "none" else f" Ablated: {config.ablation}."
-    rule = RULES.get(config.method, "Eqs. 6 and 8")
+    objective = method_of(config).objective
+    context_learns = objective is not None and objective.retro != "zero"
+    rule = "Eqs. 6-8" if context_learns else "Eqs. 6 and 8"
     return (
         f"{areas[0].upper()}{areas[1:]}, made of {NEURONS[config.neuron]}, learn from a stream of fixations "
         f"and saccades ({config.data}) by {rule}, one glance a window, without labels "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clapp_snn.stimuli.download import RemoteFile, download, extract_tar
 from clapp_snn.stimuli.phone_labels import phone_names, read_list, read_phones
+from clapp_snn.stimuli.record import unofficial_name
 from clapp_snn.stimuli.sound_file import audio_length
 from clapp_snn.stimuli.speech_record import HOP, WINDOW, SpeechCorpus, SpeechSplit, Utterance
 from clapp_snn.stimuli.splits import Absent
@@ -108,6 +109,8 @@ def _listed(
             "read out; learning without labels needs none"
         )
     names = read_list(file)
+    if not names:
+        return Absent(f"{file} names no utterance, so nothing can be read out")
     missing = [name for name in names if name not in everything]
     if missing:
         raise ValueError(
@@ -131,7 +134,7 @@ def _name(root: Path, home: Path, utterances: list[Utterance], short: int) -> st
         and len(speakers) == OFFICIAL_SPEAKERS
         and len(utterances) + short == OFFICIAL_UTTERANCES
     )
-    return OFFICIAL_NAME if official else root.resolve().name or "unnamed speech"
+    return OFFICIAL_NAME if official else unofficial_name(root, OFFICIAL_NAME, "speech")
 
 
 def _note(name: str, utterances: list[Utterance], short: int, labels: str | None) -> str:

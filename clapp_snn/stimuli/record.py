@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +11,12 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from clapp_snn.stimuli.splits import SplitSet
+
+
+def unofficial_name(folder: Path, official: str, content: str) -> str:
+    """Name of data that are not those published: that of their folder, but never the official one."""
+    name = folder.resolve().name or f"unnamed {content}"
+    return f"part of {official}" if name == official else name
 
 
 @runtime_checkable

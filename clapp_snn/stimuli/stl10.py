@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from clapp_snn.stimuli.download import RemoteFile, download, extract_tar
-from clapp_snn.stimuli.record import ArraySplit, Dataset
+from clapp_snn.stimuli.record import ArraySplit, Dataset, unofficial_name
 from clapp_snn.stimuli.splits import Absent
 
 IMAGE_SIZE = 96
@@ -193,4 +193,4 @@ def _folder_name(home: Path) -> str:
     here = home.resolve()
     while here.name == "stl10_binary":
         here = here.parent
-    return here.name or "unnamed data"
+    return unofficial_name(here, OFFICIAL_NAME, "data")

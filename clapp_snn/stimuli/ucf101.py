@@ -15,6 +15,7 @@ import torch
 
 from clapp_snn.randomness import generator
 from clapp_snn.stimuli.clips import ChosenClips, ClipDataset, ClipSplit, FileClips, without_short
+from clapp_snn.stimuli.record import unofficial_name
 from clapp_snn.stimuli.splits import Absent
 from clapp_snn.stimuli.video_index import decoding_workers, index_videos, listed
 
@@ -93,7 +94,7 @@ def open_ucf101(
             f"tests use {len(chosen)} videos of the test list, drawn once (the published subset protocol)"
         )
     splits: dict[str, ClipSplit | Absent] = {"train": train, "unlabeled": train, "test": test}
-    name = OFFICIAL_NAME if official else root.resolve().name or "unnamed videos"
+    name = OFFICIAL_NAME if official else unofficial_name(root, OFFICIAL_NAME, "videos")
     notes += [] if official else [f"not {OFFICIAL_NAME} as it is distributed"]
     return ClipDataset(name, "; ".join(notes) + ".", actions, splits, every)
 

@@ -143,6 +143,8 @@ def read_metrics(path: Path) -> dict[str, Float64[np.ndarray, "row"]]:
     columns: list[list[float]] = [[] for _ in table[0]]
     for number, row in enumerate(table[1:], start=2):
         try:
+            if len(row) != len(columns):
+                raise ValueError(f"{len(row)} of {len(columns)} values")
             for column, value in zip(columns, row, strict=True):
                 column.append(float(value))
         except ValueError as error:

@@ -184,7 +184,10 @@ class _Run:
         state = checkpoint.state
         self.network.load_state_dict(checkpoint.model)
         restore_adam(self.learner.optimizers, optimizer_names(self.network), checkpoint.optimizer)
-        self.recent = [torch.tensor(row, device=self.world.device) for row in state["recent"]]
+        self.recent = [
+            torch.tensor([math.nan if v is None else v for v in row], device=self.world.device)
+            for row in state["recent"]
+        ]
         self.seconds = state["seconds"]
         if "scores" in state:
             self.histogram.load(state["scores"])
@@ -343,7 +346,9 @@ class _Run:
                 "processes": self.world.size,
                 "engines": self.engines,
                 "threads": self.threads,
-                "recent": [row.tolist() for row in self.recent],
+                "recent": [
+                    [None if math.isnan(v) else v for v in row.tolist()] for row in self.recent
+                ],
                 "seconds": self.seconds + elapsed,
                 "epoch": step / self.plan.steps_per_epoch,
                 "scores": self.histogram.state(),

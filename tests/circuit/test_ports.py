@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from clapp_snn.circuit import soma_calibration
 from clapp_snn.circuit.ports import (
     EventBurstPort,
     LIFPort,
@@ -236,11 +237,15 @@ def test_l0_is_silent_below_its_least_activity_and_says_so(tau: float) -> None:
     assert LinearLIFPort(neuron).least_activity() == 0
 
 
-def test_l2_is_calibrated_again_at_another_time_step() -> None:
-    """At twice the counted rate of the table's error: sqrt(rate x 2000 s) events."""
+def test_l2_is_calibrated_again_at_another_time_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within sqrt(rate x time) events, counted twice; the curve is measured once."""
     neuron = StrictBurst(dt=0.5)
     port = StrictBurstPort(neuron)
-    assert StrictBurstPort(neuron).rates.equal(port.rates)  # measured once
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            soma_calibration, "measure_event_rates", lambda *_, **__: pytest.fail("again")
+        )
+        assert StrictBurstPort(neuron).rates.equal(port.rates)
     a = torch.tensor([0.5, 1.0, 2.0])
     wanted = port.rho * a
     found = measure_event_rates(neuron, tuple(port.soma(a).tolist()), neurons=500, seed=2).rate

@@ -13,7 +13,7 @@ from clapp_snn.commands import compare as module
 from clapp_snn.commands.compare import compare
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.figures import style
-from clapp_snn.training.config import write_config
+from clapp_snn.training.config import TrainConfig, write_config
 from tests.training import tiny
 
 
@@ -139,6 +139,36 @@ def test_untrained_networks_of_other_kinds_are_told_apart(tmp_path: Path) -> Non
             "raw pixels, patches, colour",
             "raw pixels, whole images",
         } < names
+
+
+def test_figures_show_the_levels_of_all_kinds(tmp_path: Path) -> None:
+    runs = [made(tmp_path / "a", "clapp-s", 1, 40.0), made(tmp_path / "b", "softhebb", 1, 46.0)]
+    configs = {run: module.read_config(run) for run in runs}
+    labels = module._labels(configs)
+    ends, curves = module._ends(configs, labels), module._curves(configs, labels)
+    kinds = {"random init, patches", "random init, SoftHebb's neurons"}
+    for figure, raw in (
+        (module._learning(ends, curves, "fast", "data", "probe"), set()),
+        (
+            module._accuracy(ends, "fast", "data", "probe"),
+            {"raw pixels, patches", "raw pixels, whole images"},
+        ),
+    ):
+        lines = {line.get_label() for axes in figure.axes for line in axes.get_lines()}
+        assert lines == {"CLAPP-s", "SoftHebb", *kinds, *raw}
+
+
+def test_untrained_networks_that_answer_alike_are_one() -> None:
+    """How a recurrent layer learns does not touch what it answers before; what None means is None."""
+    speech = [
+        TrainConfig(method="clapp-s", data="utterances", recurrence=r)
+        for r in (None, "bptt", "eprop")
+    ]
+    assert len({module._untrained(config) for config in speech}) == 1
+    video = TrainConfig(method="clapp-s", data="clips")
+    named = replace(video, normalisation="batch", block_order="relu-norm", clip_encoder="vgg5")
+    assert module._untrained(video) == module._untrained(named)
+    assert module._untrained(video) != module._untrained(replace(video, normalisation="none"))
 
 
 def test_probes_of_other_settings_or_weights_are_not_pooled(tmp_path: Path) -> None:

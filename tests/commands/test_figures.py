@@ -23,6 +23,7 @@ from clapp_snn.evaluation.embedding import embed
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.report.html import read_index
 from clapp_snn.stimuli.record import ArraySplit, Dataset
 from clapp_snn.stimuli.splits import Absent
 from clapp_snn.training.build import load_encoder
@@ -126,7 +127,7 @@ def test_metrics_are_read_by_column(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("step,loss_1\n5,2.5\n10,1.2")
     assert read_metrics(tmp_path / "metrics.csv")["step"].tolist() == [5]
     (tmp_path / "metrics.csv").write_text("step,loss_1\n5\n10,1.25\n")
-    with pytest.raises(ValueError, match=r"line 2 of .* is damaged"):
+    with pytest.raises(ValueError, match=r"line 2 of .* is damaged: 1 of 2 values"):
         read_metrics(tmp_path / "metrics.csv")
 
 
@@ -221,3 +222,12 @@ def test_pictures_that_are_no_longer_drawn_go_and_those_of_others_stay(run: Path
     index = json.loads((run / "figures" / "index.json").read_text())
     assert [entry["file"] for entry in index["figures"]] == [*ALWAYS, "alignment.png"]
     assert index["figures"][-1]["caption"] == "Cosines."
+
+
+def test_an_index_that_lacks_a_word_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "index.json").write_text('{"figures": [{"alt": "x"}]}')
+    with pytest.raises(ValueError, match=r"index\.json is damaged"):
+        read_index(tmp_path)
+    update_index(tmp_path, [Entry("a.png", "words", "Words.")])
+    assert [each["file"] for each in read_index(tmp_path)] == ["a.png"]

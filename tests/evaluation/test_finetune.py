@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,15 @@ def test_experiments_are_kept_beside_each_other(tmp_path: Path) -> None:
     assert "learned (24, seed 1)" in text
     assert [text.count(value) for value in ("50.0", "45.0", "52.0", "40.0")] == [1, 1, 1, 1]
     assert [row.accuracy for row in last_epochs([*old, other])] == [45.0, 50.0, 52.0, 40.0]
+
+
+def test_starts_of_other_settings_do_not_stand_side_by_side() -> None:
+    """An interrupted second session leaves its own start, not the other one of the first."""
+    old = [
+        FinetuneRow(start, 0.5, 24, seed, 10, 50.0, 1.0, step, "10 epochs")
+        for seed in (0, 1) for start, step in (("learned", 100), ("scratch", None))
+    ]  # fmt: skip
+    new = FinetuneRow("learned", 0.5, 24, 0, 3, 30.0, 1.0, 100, "3 epochs")
+    assert merged(old, [new]) == [*old[2:], new]
+    unknown = [replace(row, settings="", step=None) for row in old]
+    assert merged(unknown, [new]) == [*unknown[1:], new]

@@ -157,3 +157,19 @@ def test_averages_run_as_sums_do() -> None:
     x = np.random.default_rng(0).random((20, 2, *network.input_shape)) < 0.3
     output = run_graph(encoder_graph(network, average=True), x)["output"] > 0
     assert (output == run(network, x)[-1]).all()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"),
+    [((2, 2), (1, 1), (0, 0)), ((2, 1), (2, 1), (0, 0)), ((2, 2), (2, 2), (1, 1))],
+)
+def test_pools_that_cannot_be_run_are_refused(kernel, stride, padding) -> None:
+    for kind in (nir.SumPool2d, nir.AvgPool2d):
+        nodes = {
+            "in": nir.Input(np.array([1, 4, 4])),
+            "pool": kind(np.array(kernel), np.array(stride), np.array(padding)),
+            "out": nir.Output(np.array([1, 2, 2])),
+        }
+        graph = nir.NIRGraph(nodes, [("in", "pool"), ("pool", "out")], type_check=False)
+        with pytest.raises(ValueError, match="'pool': pooling needs square groups side by side"):
+            run_graph(graph, np.ones((1, 1, 1, 4, 4)), 1e-3)

@@ -39,7 +39,7 @@ def picture(seed: int = 0) -> np.ndarray:
 
 def test_accuracy_per_layer_shows_curves_levels_and_the_paper() -> None:
     figure = accuracy_per_layer(
-        [TRAINED, RANDOM], ("raw pixels", 20.0), 10.0, {"CLAPP-s": 75.0}, "title"
+        [TRAINED, RANDOM], {"raw pixels": 20.0}, 10.0, {"CLAPP-s": 75.0}, "title"
     )
     (axes,) = figure.axes
     assert line(axes, "trained") == ([1, 2, 3], [50, 60, 70])

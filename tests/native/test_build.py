@@ -157,3 +157,10 @@ def test_only_one_openmp_runtime_is_loaded():
     )
     lines = [line.split()[-1] for line in done.stdout.splitlines() if "omp" in line]
     assert len({line for line in lines if ".so" in line}) == 1
+
+
+@needs_compiler
+def test_a_loaded_library_stays_when_the_path_changes(tiny, tmp_path, monkeypatch):
+    loaded = build.library()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert build.library() is loaded

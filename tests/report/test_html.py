@@ -237,12 +237,13 @@ def test_the_recipe_measures_what_the_tables_hold(bare: Path) -> None:
     ]
     ProbeTable(rows).write(bare / "probe.csv")
     write_finetune(bare / "finetune.csv", [FinetuneRow("learned", 0.5, 24, 2, 7, 50.0, 1.0)])
-    (bare / "probe_curve.csv").touch()
+    (bare / "probe_curve.csv").write_text("step,protocol\n0,few-shot\n5,few-shot\n")
     (bare / "alignment.csv").touch()
     assert recipe(bare) == [
-        "clapp-snn probe NEW_FOLDER --protocols '[\"fast\"]' --curve true",
+        "clapp-snn probe NEW_FOLDER --protocols '[\"fast\"]'",
         'clapp-snn probe NEW_FOLDER --protocols \'["few-shot", "paper"]\' --seed 1 --shots 3 '
         "--paper_epochs 10",
+        "clapp-snn probe NEW_FOLDER --protocols '[\"few-shot\"]' --baselines false --curve true",
         "clapp-snn finetune NEW_FOLDER --fractions '[0.5]' --epochs 7 --seed 2",
         "clapp-snn alignment NEW_FOLDER",
     ]

@@ -112,6 +112,12 @@ def test_a_list_of_which_nothing_is_left_says_so(folder: Path) -> None:
         _ = open_librispeech(folder).test
 
 
+def test_an_empty_list_says_so(folder: Path) -> None:
+    (folder / "LibriSpeech" / "test_split.txt").write_text("\n")
+    with pytest.raises(FileNotFoundError, match=r"test_split\.txt names no utterance"):
+        _ = open_librispeech(folder).test
+
+
 def test_another_file_makes_another_fingerprint(folder: Path, original: Path) -> None:
     before = open_librispeech(original).fingerprint
     assert open_librispeech(folder).fingerprint == before

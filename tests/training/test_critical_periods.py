@@ -1,5 +1,7 @@
 """Critical periods: one area learns at a time, exactly as it would among the others; resume is exact."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -189,3 +191,25 @@ def test_divergence_of_the_plastic_area_is_found(tmp_path: Path) -> None:
             config(tmp_path / "run", steps=60, learning_rate=1e30),
             tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True,
         )  # fmt: skip
+
+
+def test_unmeasured_areas_are_null_in_a_checkpoint_and_the_log_goes_on(tmp_path: Path) -> None:
+    """A checkpoint within a logging interval; JSON knows no NaN."""
+    whole, parts = (
+        config(tmp_path / name, steps=8, log_every=4, checkpoint_every=3, keep=20)
+        for name in ("whole", "parts")
+    )
+    for run in (whole, parts):
+        train(run, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True)
+    for folder in list_checkpoints(parts.out / "checkpoints"):
+        if int(folder.name.split("_")[1]) > 3:
+            shutil.rmtree(folder)
+    text = (parts.out / "checkpoints" / "step_00000003" / "state.json").read_text()
+    state = json.loads(text, parse_constant=lambda _: pytest.fail("no JSON"))["state"]
+    assert len(state["recent"]) == 3
+    assert any(value is None for row in state["recent"] for value in row)
+    train(parts, tiny.dataset(), tiny.SINGLE, IMAGES, quiet=True, resume=True)
+    logs = [read_metrics(run.out / "metrics.csv") for run in (whole, parts)]
+    for column in logs[0]:
+        if "second" not in column:
+            np.testing.assert_array_equal(logs[0][column], logs[1][column])
