@@ -43,7 +43,12 @@ def learning(rows: Sequence[Row], windows: int, path: Path) -> None:
     start = {area: mean_and_sd(rows, "rate", f"linear{area}@0")[0] for area in layers}
     title = "Digits: spiking and rate CLAPP on the same glances"
     figure = compared_curves(
-        layers, {"random init": start}, title, band=BAND, stage="area", steps="glances"
+        layers,
+        {"random init": start},
+        title,
+        band=BAND,
+        stage="area",
+        steps="windows of 32 glances",
     )
     style.save(figure, path)
 
