@@ -31,7 +31,7 @@ def compared_curves(
     with style.house_style():
         columns = min(3, len(layers))
         rows = -(-len(layers) // columns)
-        figure = style.new_figure(2.9 * columns + 1.6, 2.5 * rows + 0.4)
+        figure = style.new_figure(2.9 * columns + 1.6, max(3.8, 2.5 * rows + 0.4))
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         names = list(dict.fromkeys(curve.label for curves in layers.values() for curve in curves))
         for axes, (layer, curves) in zip(panels.flat, sorted(layers.items()), strict=False):

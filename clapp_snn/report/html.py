@@ -113,7 +113,10 @@ def _curve_protocols(path: Path) -> list[str]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return list(dict.fromkeys(row["protocol"] for row in csv.DictReader(file)))
+        rows = csv.DictReader(file)
+        if "protocol" not in (rows.fieldnames or ()):
+            raise ValueError(f"{path} is damaged: it has no column 'protocol'; probe again.")
+        return list(dict.fromkeys(row["protocol"] for row in rows))
 
 
 def recipe(folder: Path) -> list[str]:

@@ -249,3 +249,6 @@ def test_the_recipe_measures_what_the_tables_hold(bare: Path) -> None:
     ]
     text, _ = read(bare)
     assert "clapp-snn alignment NEW_FOLDER\n" in text
+    (bare / "probe_curve.csv").write_text("step\n")
+    with pytest.raises(ValueError, match=r"probe_curve\.csv is damaged"):
+        recipe(bare)
