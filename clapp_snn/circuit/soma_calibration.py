@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from clapp_snn.neurons.interface import Inputs, Neuron
 from clapp_snn.neurons.noise import Streams
@@ -63,6 +64,7 @@ def measure_event_rates(
     seconds: float = 2.0,
     settle: float = 0.5,
     seed: int = 0,
+    progress: bool = False,
 ) -> SomaCalibration:
     """Event rate of a neuron at constant somatic currents.
 
@@ -74,6 +76,7 @@ def measure_event_rates(
         seconds: counted.
         settle: simulated before, s, for adaptation.
         seed: of the noise.
+        progress: shown on a terminal.
 
     Rates that fall with current (by chance, where they are near zero) are lifted to their predecessor.
     """
@@ -84,7 +87,11 @@ def measure_event_rates(
     before = round(settle * MS_PER_S / neuron.dt)
     steps = round(seconds * MS_PER_S / neuron.dt)
     count = torch.zeros_like(soma)
-    for index in range(before + steps):
+    bar = tqdm(
+        range(before + steps), desc=f"f-I curve of {type(neuron).__name__} at {neuron.dt:g} ms",
+        unit="step", leave=False, disable=None if progress else True,
+    )  # fmt: skip
+    for index in bar:
         draws = neuron.draw(source, soma.shape, soma.dtype, soma.device)
         outputs, state = neuron.step(inputs, state, draws)
         if index >= before:
@@ -108,7 +115,7 @@ def at_time_step(known: SomaCalibration, neuron: Neuron, apical: float = 0.0) ->
         return known
     key = type(neuron).__name__, neuron.dt
     if key not in _MEASURED:
-        _MEASURED[key] = measure_event_rates(neuron, known.current, apical, seed=1)
+        _MEASURED[key] = measure_event_rates(neuron, known.current, apical, seed=1, progress=True)
     return _MEASURED[key]
 
 
