@@ -24,10 +24,11 @@ from benchmarks.study import run_cells
 from clapp_snn.circuit.soft_hebb import PUBLISHED
 from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.options import ProbeOptions, Protocol
-from clapp_snn.commands.probe import CURVE_FILE, probe_curve
+from clapp_snn.commands.probe import probe_curve
 from clapp_snn.commands.train import images_of, train
 from clapp_snn.methods import get_method
-from clapp_snn.training.config import FILE, FREE_ON_RESUME, TrainConfig, read_config
+from clapp_snn.run_folder import CONFIG, PROBE_CURVE
+from clapp_snn.training.config import FREE_ON_RESUME, TrainConfig, read_config
 from clapp_snn.training.device import device_of
 
 METHODS = (
@@ -112,7 +113,7 @@ def measure(options: BenchOptions, method: str, seed: int, folder: Path) -> dict
     config = options.config(method, seed, folder)
     found = longer_run(options, config)
     if not found:
-        result = train(config, resume=(folder / FILE).exists(), quiet=True)
+        result = train(config, resume=(folder / CONFIG).exists(), quiet=True)
         if result.interrupted:
             raise KeyboardInterrupt
         probes = ProbeOptions(protocols=PROTOCOLS, device=options.device)
@@ -131,9 +132,9 @@ def longer_run(options: BenchOptions, config: TrainConfig) -> dict[str, float]:
     for run in options.reuse:
         saved = read_config(run)
         free = {name: getattr(config, name) for name in FREE_ON_RESUME}
-        if replace(saved, **free) != config or not (run / CURVE_FILE).exists():
+        if replace(saved, **free) != config or not (run / PROBE_CURVE).exists():
             continue
-        found = accuracies(run / CURVE_FILE)
+        found = accuracies(run / PROBE_CURVE)
         wanted = [name for name in found if int(name.split(" at ")[1]) in steps]
         if len(wanted) == len(steps) * len(PROTOCOLS) * LAYERS:
             print(f"{config.method}, seed {config.seed}: accuracies from {run}", flush=True)

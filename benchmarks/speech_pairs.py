@@ -23,6 +23,7 @@ from clapp_snn.evaluation.speech_features import (
     mfcc_frames,
     spoken_features,
 )
+from clapp_snn.run_folder import CHECKPOINTS
 from clapp_snn.stimuli.corpus import open_corpus
 from clapp_snn.stimuli.speech_record import SpeechCorpus
 from clapp_snn.training.config import read_config
@@ -52,7 +53,7 @@ def readers(runs: Sequence[Path], step: int | None) -> dict[str, FrameFeatures]:
         "random": encoder_frames(random_speech_encoder(first, CPU), CPU),
     }
     for run in runs:
-        weights = run if step is None else run / "checkpoints" / f"step_{step:08d}"
+        weights = run if step is None else run / CHECKPOINTS / f"step_{step:08d}"
         if not weights.exists():
             raise ValueError(
                 f"{run} has no checkpoint at step {step}; choose a milestone of all runs."

@@ -16,6 +16,7 @@ import torch
 from benchmarks.study import Row, run_cells, summary_table
 from clapp_snn.circuit.engine_choice import choose_engine
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
+from clapp_snn.run_folder import METRICS
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import StreamConfig
@@ -57,7 +58,7 @@ def measure(config: StreamConfig) -> dict[str, float]:
         if train_stream(config, resume=resume, quiet=True, objects=objects).interrupted:
             raise KeyboardInterrupt
         network.load_state_dict(load_checkpoint(config.folder()).model)
-        head, *_, last = (config.folder() / "metrics.csv").read_text().split()
+        head, *_, last = (config.folder() / METRICS).read_text().split()
         logged = dict(zip(head.split(","), map(float, last.split(",")), strict=True))
         for area in range(1, len(config.units) + 1):
             values |= {f"{k}{area}": 100 * logged[f"{k}_{area}"] for k in ("loss", "gate")}

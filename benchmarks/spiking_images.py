@@ -26,6 +26,7 @@ from clapp_snn.evaluation.fast_probe import fast_probe
 from clapp_snn.evaluation.few_shot import few_shot_probe
 from clapp_snn.evaluation.stream_probe import cache_glances
 from clapp_snn.files import write_text
+from clapp_snn.run_folder import METRICS
 from clapp_snn.stimuli.glances import Inspectable
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.stream_build import build_network
@@ -137,7 +138,7 @@ def measure(
                 if train_stream(asked, resume=resume, quiet=True, objects=objects).interrupted:
                     raise KeyboardInterrupt
                 network.load_state_dict(load_checkpoint(config.folder()).model)
-                head, *_, last = (config.folder() / "metrics.csv").read_text().split()
+                head, *_, last = (config.folder() / METRICS).read_text().split()
                 logged = dict(zip(head.split(","), map(float, last.split(",")), strict=True))
                 seen = {f"100 loss {k}": 100 * logged[f"loss_{k}"] for k in range(1, AREAS + 1)}
             seen |= probe(options, objects, network, config)

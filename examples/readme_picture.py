@@ -17,12 +17,12 @@ from PIL import Image, ImageOps
 
 from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.number_figures import layer_curves
-from clapp_snn.commands.probe import FILE as PROBE_FILE
 from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.figures.first_screen import first_screen
 from clapp_snn.methods import get_method
+from clapp_snn.run_folder import PROBE
 from clapp_snn.stimuli.photographs import load_photograph
 from clapp_snn.training.config import read_config
 
@@ -50,7 +50,7 @@ def draw(
         seen: photograph of the fixation.
         other: photograph that the saccade lands on.
     """
-    config, table = read_config(run), ProbeTable.read(run / PROBE_FILE)
+    config, table = read_config(run), ProbeTable.read(run / PROBE)
     dataset = data_of(config)
     raw = table.raw(protocol)
     figure = first_screen(

@@ -17,9 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "clapp_snn"
 
 # Bottom up: what each room may import of the others, besides itself and the ground floor.
-GROUND = {"files", "numerical_failures", "randomness"}
+GROUND = {"files", "numerical_failures", "randomness", "run_folder"}
 ROOMS: dict[str, set[str]] = {
     "files": set(),
+    "run_folder": set(),
     "numerical_failures": set(),
     "randomness": set(),
     "native": set(),

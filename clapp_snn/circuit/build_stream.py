@@ -19,7 +19,6 @@ from clapp_snn.circuit.two_contexts import TwoContexts
 from clapp_snn.circuit.windowed_conv import WindowedConv
 from clapp_snn.encoders.encoder import Encoder
 from clapp_snn.encoders.vgg import VGG6_WHOLE, Architecture
-from clapp_snn.functional.objective import Retro
 from clapp_snn.methods import TABLES, Method
 from clapp_snn.neurons.event_burst import EventBurst
 from clapp_snn.neurons.interface import Neuron
@@ -41,11 +40,6 @@ def require_stream(method: Method) -> None:
         raise ValueError(
             f"Method {method.name!r} cannot learn from a stream: {reason}. Choose one of: {able}."
         )
-
-
-def retro_of(method: Method) -> Retro:
-    """How the context side learns; methods on maps leave it alone."""
-    return "zero" if method.objective is None else method.objective.retro
 
 
 def build_stream(
@@ -89,7 +83,7 @@ def build_stream(
             pre,
             layer.channels,
             neuron,
-            retro=retro_of(method),
+            retro=method.retro,
             basal=basal,
             **options,
         )

@@ -15,6 +15,7 @@ from clapp_snn.figures.update_alignment import update_alignment
 from clapp_snn.files import write_text
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.recording.alignment import AlignmentMonitor
+from clapp_snn.run_folder import ALIGNMENT, CHECKPOINTS, FIGURES
 from clapp_snn.stimuli.record import Dataset
 from clapp_snn.training.batches import Plan
 from clapp_snn.training.build import build_network
@@ -28,7 +29,6 @@ from clapp_snn.training.config import TrainConfig, read_config
 from clapp_snn.training.device import device_of
 from clapp_snn.training.encoder_weights import fill
 
-FILE = "alignment.csv"
 FIGURE = "alignment.png"
 
 
@@ -48,7 +48,7 @@ def alignment(
     folder, config = Path(run), read_config(run)
     data, where = images_of(config, "alignment"), device_of(device)
     found: dict[int, list[float]] = {}
-    checkpoints = list_checkpoints(folder / "checkpoints")
+    checkpoints = list_checkpoints(folder / CHECKPOINTS)
     if not checkpoints:
         raise CheckpointError(f"{folder} has no checkpoints; train it first.")
     for checkpoint in checkpoints:
@@ -61,10 +61,10 @@ def alignment(
     layers = len(next(iter(found.values())))
     writer.writerow(["step", *(f"layer_{index + 1}" for index in range(layers))])
     writer.writerows([step, *values] for step, values in found.items())
-    write_text(folder / FILE, table.getvalue())
+    write_text(folder / ALIGNMENT, table.getvalue())
     lines = {f"step {step}": np.array(values) for step, values in found.items()}
     figure = update_alignment(lines, f"{config.method}: updates against back-propagation")
-    paths = [folder / FILE, style.save(figure, folder / "figures" / FIGURE)]
+    paths = [folder / ALIGNMENT, style.save(figure, folder / FIGURES / FIGURE)]
     ends = "; ".join(
         f"step {step}: {', '.join(f'{value:.2f}' for value in values)}"
         for step, values in found.items()

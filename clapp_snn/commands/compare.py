@@ -10,8 +10,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from clapp_snn.commands.number_figures import READOUTS
-from clapp_snn.commands.probe import CURVE_FILE
-from clapp_snn.commands.probe import FILE as PROBE_FILE
 from clapp_snn.evaluation.probe_table import RAW, ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.figures.accuracy_per_layer import LayerCurve, accuracy_per_layer
@@ -20,6 +18,7 @@ from clapp_snn.figures.learning_curves import LearningCurve
 from clapp_snn.files import atomic_path, write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.run_folder import PROBE, PROBE_CURVE
 from clapp_snn.stimuli.spec import data_name
 from clapp_snn.training.config import VARIANTS, TrainConfig, read_config
 
@@ -117,7 +116,7 @@ def _ends(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cel
     found: dict[tuple[str, str, int], dict[tuple[int, float], float]] = defaultdict(dict)
     probed: dict[tuple[str, str], dict[tuple[str, int | None], Path]] = defaultdict(dict)
     for run, config in configs.items():
-        table = ProbeTable.read(run / PROBE_FILE)
+        table = ProbeTable.read(run / PROBE)
         untrained, seen = (
             f", {kind}" if many else "" for kind, many in zip(kinds[run], several, strict=True)
         )
@@ -181,7 +180,7 @@ def _require_alike(probed: dict[tuple[str, str], dict[tuple[str, int | None], Pa
 def _curves(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cell]:
     found: dict[tuple[str, str, int, int], list[float]] = defaultdict(list)
     for run in configs:
-        path = run / CURVE_FILE
+        path = run / PROBE_CURVE
         if not path.exists():
             continue
         with path.open(newline="", encoding="utf-8") as file:

@@ -11,11 +11,25 @@ from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
 from clapp_snn.files import require_folder
 from clapp_snn.report.html import write_report
+from clapp_snn.run_folder import (
+    CHECKPOINTS,
+    CONFIG,
+    DATA,
+    ENVIRONMENT,
+    FIGURES,
+    METRICS,
+    PROBE,
+    PROBE_CURVE,
+    PROBE_STATES,
+    REPORT,
+    SCORES,
+    TENSORBOARD,
+)
 from clapp_snn.training.config import TrainConfig, read_config
 
 WRITTEN = {
-    "checkpoints", "config.yaml", "data.json", "environment.json", "figures", "metrics.csv", "probe.csv",
-    "probe_curve.csv", "probe_states", "report.html", "scores.npz", "tensorboard",
+    CHECKPOINTS, CONFIG, DATA, ENVIRONMENT, FIGURES, METRICS, PROBE, PROBE_CURVE, PROBE_STATES, REPORT,
+    SCORES, TENSORBOARD,
 }  # fmt: skip
 """What a demo and a look at it leave in its folder."""
 

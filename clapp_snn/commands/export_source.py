@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from clapp_snn.circuit.build_stream import retro_of
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.circuit.two_contexts import TwoContexts
 from clapp_snn.commands.spike_probe import Looks, look
@@ -18,12 +17,11 @@ from clapp_snn.export.convert import Conversion, Converted, convert
 from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.linear_lif import export_linear, is_linear
 from clapp_snn.export.rate_layers import RateLayer, layers_of_encoder, layers_of_stream
+from clapp_snn.run_folder import CONFIG, STREAM_CONFIG
 from clapp_snn.training.build import load_encoder, require_rectified
-from clapp_snn.training.config import FILE as IMAGE_RUN
 from clapp_snn.training.config import read_config
 from clapp_snn.training.kept import KEPT, open_kept
 from clapp_snn.training.stream_build import method_of, trained_network
-from clapp_snn.training.stream_config import FILE as STREAM_RUN
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_objects import open_objects
 
@@ -77,14 +75,14 @@ def open_source(run: str | Path, conversion: Conversion, samples: int) -> Source
         kept = open_kept(str(run))
         origin = f"network {run} of this package"
         return source_of_stream(kept.network, kept.config, conversion, samples, origin)
-    if (folder / STREAM_RUN).is_file():
+    if (folder / STREAM_CONFIG).is_file():
         config = read_stream_config(folder)
         network = trained_network(config, folder)
         return source_of_stream(network, config, conversion, samples, f"run {folder.name}")
-    if (folder / IMAGE_RUN).is_file():
+    if (folder / CONFIG).is_file():
         return _source_of_images(folder, conversion, samples)
     raise FileNotFoundError(
-        f"{folder} is no run: it holds neither {STREAM_RUN} (clapp-snn stream) nor {IMAGE_RUN} (clapp-snn "
+        f"{folder} is no run: it holds neither {STREAM_CONFIG} (clapp-snn stream) nor {CONFIG} (clapp-snn "
         "train)."
     )
 
@@ -141,7 +139,7 @@ def _learning(
         retro = None if area.W_retro is None else area.W_retro.detach().double().numpy()
         areas.append(AreaLearning(area.W_pred.detach().double().numpy(), retro, scale))
     steps = max(1, round(config.window / config.dt))
-    retro_rule = retro_of(method_of(config))
+    retro_rule = method_of(config).retro
     return Learning(tuple(areas), retro_rule, config.rule, config.learning_rate, steps)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clapp_snn.files import write_text
-from clapp_snn.report.html import FIGURES, INDEX, read_index
+from clapp_snn.report.html import read_index
+from clapp_snn.run_folder import FIGURE_INDEX, FIGURES
 
 FIGURES_COMMAND = "figures"
 
@@ -41,6 +42,6 @@ def update_index(
     kept = [each for each in known if each not in mine] + ([] if complete else stale)
     entries = [{**entry._asdict(), "command": command} for entry in drawn]
     text = json.dumps({"figures": [*entries, *kept]}, indent=2, ensure_ascii=False)
-    write_text(folder / FIGURES / INDEX, text + "\n")
+    write_text(folder / FIGURES / FIGURE_INDEX, text + "\n")
     for each in stale if complete else ():
         (folder / FIGURES / Path(each["file"]).name).unlink(missing_ok=True)

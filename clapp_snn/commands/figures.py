@@ -12,19 +12,15 @@ from clapp_snn.commands.number_figures import (
     loss_figure,
 )
 from clapp_snn.commands.options import FigureOptions
-from clapp_snn.commands.probe import CURVE_FILE
-from clapp_snn.commands.probe import FILE as PROBE_FILE
 from clapp_snn.commands.representation_figures import representation_figures
 from clapp_snn.commands.train import data_of
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.run_folder import FIGURES, METRICS, PROBE, PROBE_CURVE, SCORES
 from clapp_snn.training.config import read_config
-from clapp_snn.training.logbook import CSV_FILE, read_metrics
-from clapp_snn.training.score_histogram import FILE as SCORES_FILE
-
-FOLDER = "figures"
+from clapp_snn.training.logbook import read_metrics
 
 
 def draw_figures(
@@ -43,7 +39,7 @@ def draw_figures(
     complete = False
     try:
         for drawing in _drawings(opened):
-            paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
+            paths.append(style.save(drawing.figure, folder / FIGURES / f"{drawing.name}.png"))
             drawn.append(Entry(paths[-1].name, drawing.alt, drawing.caption))
         complete = True
     finally:
@@ -53,21 +49,21 @@ def draw_figures(
 
 
 def _drawings(run: Run) -> Iterator[Drawing]:
-    if (run.folder / PROBE_FILE).exists():
-        table = ProbeTable.read(run.folder / PROBE_FILE)
+    if (run.folder / PROBE).exists():
+        table = ProbeTable.read(run.folder / PROBE)
         for protocol in table.protocols:
             yield accuracy_figure(run, table, protocol)
     else:
         table = ProbeTable()
         run.say(f"No accuracy figure: no probe yet; run `clapp-snn probe {run.folder}`.")
-    if (run.folder / CURVE_FILE).exists():
+    if (run.folder / PROBE_CURVE).exists():
         yield from learning_curve_figures(run, table)
-    metrics = read_metrics(run.folder / CSV_FILE)
+    metrics = read_metrics(run.folder / METRICS)
     if len(metrics["step"]):
         yield loss_figure(run, metrics)
     else:
         run.say("No figure of losses: nothing has been learned yet.")
-    if run.method.hinge and (run.folder / SCORES_FILE).exists():
+    if run.method.hinge and (run.folder / SCORES).exists():
         yield hinge_figure(run, metrics)
     if run.config.modality == IMAGES.name:
         yield from representation_figures(run)

@@ -15,12 +15,11 @@ from clapp_snn.evaluation.finetune import (
 )
 from clapp_snn.evaluation.finetune import finetune as run_finetune
 from clapp_snn.evaluation.interfaces import standard_views
+from clapp_snn.run_folder import FINETUNE
 from clapp_snn.training.build import load_encoder, random_encoder, require_rectified
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.config import read_config
 from clapp_snn.training.device import device_of
-
-FILE = "finetune.csv"
 
 
 def finetune(
@@ -44,7 +43,7 @@ def finetune(
         "scratch": random_encoder(config, where),
     }
     views = standard_views(starts["scratch"].architecture.image, grey=not config.color)
-    path = folder / FILE
+    path = folder / FINETUNE
     step = load_checkpoint(folder).step
 
     def keep(rows: list[FinetuneRow]) -> None:

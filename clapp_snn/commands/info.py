@@ -16,8 +16,9 @@ from clapp_snn.methods import METHODS, TABLES, Method
 from clapp_snn.methods.locality import Locality, locality
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.run_folder import CHECKPOINTS, CONFIG
 from clapp_snn.training.checkpoint import list_checkpoints
-from clapp_snn.training.config import FILE, TrainConfig, read_config, to_yaml
+from clapp_snn.training.config import TrainConfig, read_config, to_yaml
 from clapp_snn.training.records import record_text
 from clapp_snn.training.stream_config import is_stream_run, read_stream_config
 
@@ -128,13 +129,13 @@ def machine_text() -> str:
 
 def run_text(run: str) -> str:
     """Configuration and progress of a run."""
-    checkpoints = [path.name for path in list_checkpoints(Path(run) / "checkpoints")]
+    checkpoints = [path.name for path in list_checkpoints(Path(run) / CHECKPOINTS)]
     return f"{to_yaml(read_config(run))}checkpoints: {', '.join(checkpoints) or 'none'}"
 
 
 def stream_text(run: str) -> str:
     """Configuration and progress of a run on a stream."""
-    checkpoints = [path.name for path in list_checkpoints(Path(run) / "checkpoints")]
+    checkpoints = [path.name for path in list_checkpoints(Path(run) / CHECKPOINTS)]
     made = f"checkpoints: {', '.join(checkpoints) or 'none'}"
     return f"a run of `clapp-snn stream`\n{record_text(read_stream_config(run))}{made}"
 
@@ -147,7 +148,7 @@ def info(topic: str = "machine", width: float = 1.0) -> str:
         return network_text(width)
     if topic == "machine":
         return machine_text()
-    if (Path(topic) / FILE).exists():
+    if (Path(topic) / CONFIG).exists():
         return run_text(topic)
     if is_stream_run(topic):
         return stream_text(topic)

@@ -8,13 +8,12 @@ import numpy as np
 from jaxtyping import Float
 
 from clapp_snn.commands.drawing import Drawing, Run
-from clapp_snn.commands.probe import CURVE_FILE
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import accuracy_per_layer as accuracy
 from clapp_snn.figures import hinge_scores, learning_curves, training_losses
 from clapp_snn.methods.record import Method
 from clapp_snn.modalities import modality_of
-from clapp_snn.training.score_histogram import FILE as SCORES_FILE
+from clapp_snn.run_folder import PROBE_CURVE, SCORES
 
 READOUTS = {
     "fast": "fast linear probe",
@@ -90,7 +89,7 @@ def accuracy_figure(run: Run, table: ProbeTable, protocol: str) -> Drawing:
 def learning_curve_figures(run: Run, table: ProbeTable) -> Iterator[Drawing]:
     """Accuracy during learning, a figure for each protocol of probe_curve.csv."""
     found: dict[str, dict[int, list[tuple[float, ...]]]] = defaultdict(lambda: defaultdict(list))
-    with (run.folder / CURVE_FILE).open(newline="", encoding="utf-8") as file:
+    with (run.folder / PROBE_CURVE).open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             point = tuple(float(row[name]) for name in ("step", "accuracy", "low", "high"))
             found[row["protocol"]][int(row["layer"])].append(point)
@@ -138,7 +137,7 @@ def loss_figure(run: Run, metrics: dict[str, Float[np.ndarray, "row"]]) -> Drawi
 
 def hinge_figure(run: Run, metrics: dict[str, Float[np.ndarray, "row"]]) -> Drawing:
     """The hinge with the scores of scores.npz."""
-    with np.load(run.folder / SCORES_FILE, allow_pickle=False) as scores:
+    with np.load(run.folder / SCORES, allow_pickle=False) as scores:
         panels = [
             hinge_scores.ScorePanel(
                 title=name,

@@ -14,12 +14,11 @@ from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.modality import ProbeRequest, chosen_protocols
+from clapp_snn.run_folder import CHECKPOINTS, PROBE, PROBE_CURVE, PROBE_STATES
 from clapp_snn.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
 from clapp_snn.training.device import device_of
 
-FILE = "probe.csv"
-CURVE_FILE = "probe_curve.csv"
 CURVE_COLUMNS = ("step", "protocol", "layer", "accuracy", "low", "high")
 
 
@@ -48,9 +47,9 @@ def probe(
     else:
         source = options.weights
     say(f"Probing {source} on {data.name}, chance {data.chance:.1f} %")
-    path = folder / FILE
+    path = folder / PROBE
     table = ProbeTable.read(path) if newest and path.exists() else ProbeTable()
-    states = folder / "probe_states" / source.name
+    states = folder / PROBE_STATES / source.name
 
     def keep(row: ProbeRow) -> None:
         if newest is not None and row.encoder == "trained":
@@ -92,7 +91,7 @@ def probe_curve(folder: Path, options: ProbeOptions, say: Callable[[str], None] 
     request = _request(options, protocols, None)
     rows: list[tuple[object, ...]] = []
     steps = set()
-    for checkpoint in list_checkpoints(folder / "checkpoints"):
+    for checkpoint in list_checkpoints(folder / CHECKPOINTS):
         step = load_checkpoint(checkpoint).step
         steps.add(str(step))
         found = modality.scores(config, checkpoint, data, request)
@@ -100,7 +99,7 @@ def probe_curve(folder: Path, options: ProbeOptions, say: Callable[[str], None] 
             rows += [(step, protocol, s.layer, s.accuracy, s.low, s.high) for s in scores]
         best = max(score.accuracy for score in found[protocols[0]])
         say(f"step {step}: best layer {best:.1f} % ({protocols[0]})")
-    path = folder / CURVE_FILE
+    path = folder / PROBE_CURVE
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             kept = [row for row in csv.DictReader(file) if row["step"] in steps]

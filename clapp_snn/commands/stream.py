@@ -8,13 +8,13 @@ from clapp_snn.commands.options import ProbeOptions, refuse_options
 from clapp_snn.evaluation.local_readout import read_out_locally
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
 from clapp_snn.files import write_text
+from clapp_snn.run_folder import STREAM_PROBE
 from clapp_snn.training.device import device_of
 from clapp_snn.training.stream_build import build_network, trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_loop import StreamResult, train_stream
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
 
-PROBE_FILE = "stream_probe.csv"
 Row = tuple[str, int, float, float, float]
 """Trained or untrained, area (0: raw input); linear, 5-shot and locally learned read-out, in percent."""
 
@@ -46,7 +46,7 @@ def probe_again(run: str | Path, options: ProbeOptions | None = None) -> list[Ro
 def _report(folder: Path, rows: list[Row]) -> None:
     print(table(rows))
     lines = ["weights,area,linear,five_shot,local", *(",".join(map(str, row)) for row in rows)]
-    write_text(folder / PROBE_FILE, "\n".join(lines) + "\n")
+    write_text(folder / STREAM_PROBE, "\n".join(lines) + "\n")
 
 
 def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> list[Row]:

@@ -14,7 +14,6 @@ from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.commands.drawing import Drawing
 from clapp_snn.commands.figure_index import Entry, update_index
 from clapp_snn.commands.options import FigureOptions, refuse_options
-from clapp_snn.commands.stream import PROBE_FILE
 from clapp_snn.evaluation.glance_traces import SHOWN, GlanceTraces, watch_glances
 from clapp_snn.evaluation.stream_scores import stream_scores
 from clapp_snn.figures import style
@@ -23,13 +22,13 @@ from clapp_snn.figures.burst_scores import burst_scores
 from clapp_snn.figures.hinge_scores import ScorePanel
 from clapp_snn.figures.one_area import Glance, one_area
 from clapp_snn.figures.training_losses import training_losses
+from clapp_snn.run_folder import FIGURES, METRICS, STREAM_PROBE
 from clapp_snn.stimuli.glances import GlanceStream
-from clapp_snn.training.logbook import CSV_FILE, read_metrics
+from clapp_snn.training.logbook import read_metrics
 from clapp_snn.training.stream_build import trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
 
-FOLDER = "figures"
 SAMPLES, WINDOWS = 32, 20
 EDGES = np.linspace(-30, 30, 301)
 READOUTS = {"linear": "linear read-out", "five_shot": "5-shot probe", "local": "local read-out"}
@@ -53,7 +52,7 @@ def draw_stream_figures(
     complete = False
     try:
         for drawing in _drawings(folder, config, options.seed, say):
-            paths.append(style.save(drawing.figure, folder / FOLDER / f"{drawing.name}.png"))
+            paths.append(style.save(drawing.figure, folder / FIGURES / f"{drawing.name}.png"))
             drawn.append(Entry(paths[-1].name, drawing.alt, drawing.caption))
         complete = True
     finally:
@@ -71,12 +70,12 @@ def title_of(config: StreamConfig) -> str:
 def _drawings(
     folder: Path, config: StreamConfig, seed: int, say: Callable[[str], None]
 ) -> Iterator[Drawing]:
-    probed = folder / PROBE_FILE
+    probed = folder / STREAM_PROBE
     if probed.exists():
         yield _accuracy(probed, config)
     else:
         say(f"No accuracy figure: no probe yet; run `clapp-snn probe {folder}`.")
-    metrics = read_metrics(folder / CSV_FILE)
+    metrics = read_metrics(folder / METRICS)
     if not len(metrics["step"]):
         say("No figures of learning: nothing has been learned yet.")
         return

@@ -8,8 +8,9 @@ import torch
 from clapp_snn.files import require_folder
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.images import IMAGES
+from clapp_snn.run_folder import CONFIG
 from clapp_snn.stimuli.record import Dataset
-from clapp_snn.training.config import FILE, TrainConfig, read_config, require_same
+from clapp_snn.training.config import TrainConfig, read_config, require_same
 from clapp_snn.training.distributed import World
 from clapp_snn.training.loop import TrainResult
 from clapp_snn.training.loop import train as run_training
@@ -74,7 +75,7 @@ def train(
 
 def _require_place(config: TrainConfig, world: World, *, resume: bool) -> None:
     folder = require_folder(config.folder())
-    require_run_folder(folder, FILE, resume=resume, alone=world.size == 1)
+    require_run_folder(folder, CONFIG, resume=resume, alone=world.size == 1)
     if resume:
         require_same(read_config(folder), config)
 

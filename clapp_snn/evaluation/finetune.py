@@ -8,7 +8,7 @@ random ones, with the same head, batches and crops.
 import copy
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -49,18 +49,13 @@ class FinetuneSettings:
         if not self.fractions or not all(0 < share <= 1 for share in self.fractions):
             raise ValueError(f"Label fractions lie above 0 and up to 1, not {self.fractions}.")
 
-    @property
-    def text(self) -> str:
-        """What two starts have to share to be compared."""
-        return f"{self.epochs} epochs, batch {self.batch}, learning rate {self.learning_rate:g}"
-
 
 @dataclass(frozen=True)
 class FinetuneRow:
     """Test accuracy (percent, all test images, centre crop) after an epoch; epoch 0 is before training.
 
-    `step` is how long the weights of the start had learned, where they had; `settings` is how they were
-    trained, "" in tables of older versions.
+    `step` is how long the weights of the start had learned, where they had. `epochs`, `batch` and
+    `learning_rate` are those of `FinetuneSettings`, None in tables of older versions.
     """
 
     start: str
@@ -71,7 +66,14 @@ class FinetuneRow:
     accuracy: float
     train_loss: float | None
     step: int | None = None
-    settings: str = ""
+    epochs: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
+
+    @property
+    def settings(self) -> tuple[int | None, int | None, float | None]:
+        """What two starts have to share to be compared."""
+        return self.epochs, self.batch, self.learning_rate
 
 
 def differentiable_features(
@@ -129,7 +131,6 @@ def finetune(
             found = _train(
                 name, start, dataset, views, subset, fraction, seed, settings, device, bar
             )
-            found = [replace(row, settings=settings.text) for row in found]
             done(found)
             rows += found
     return rows
@@ -157,17 +158,23 @@ def _train(
         [*encoder.parameters(), *head.weights.values()], lr=settings.learning_rate
     )
     labels = labels_of(dataset.train, "train")
-    rows = [
-        FinetuneRow(
+
+    def measured(epoch: int, loss: float | None) -> FinetuneRow:
+        accuracy = _accuracy(encoder, head, dataset, views, device)
+        return FinetuneRow(
             name,
             fraction,
             len(subset),
             seed,
-            0,
-            _accuracy(encoder, head, dataset, views, device),
-            None,
+            epoch,
+            accuracy,
+            loss,
+            epochs=settings.epochs,
+            batch=settings.batch,
+            learning_rate=settings.learning_rate,
         )
-    ]
+
+    rows = [measured(0, None)]
     bar = tqdm(range(settings.epochs), desc=progress, unit="epoch", disable=progress is None)
     for epoch in bar:
         order = subset[
@@ -189,9 +196,8 @@ def _train(
                 f"Fine-tuning from '{name}' diverged in epoch {epoch + 1} (loss {mean}). "
                 "Use a smaller learning rate."
             )
-        accuracy = _accuracy(encoder, head, dataset, views, device)
-        bar.set_postfix(loss=f"{mean:.3f}", test=f"{accuracy:.1f}%")
-        rows.append(FinetuneRow(name, fraction, len(subset), seed, epoch + 1, accuracy, mean))
+        rows.append(measured(epoch + 1, mean))
+        bar.set_postfix(loss=f"{mean:.3f}", test=f"{rows[-1].accuracy:.1f}%")
     return rows
 
 
@@ -236,7 +242,9 @@ def read_finetune(path: Path) -> list[FinetuneRow]:
                         float(record["accuracy"]),
                         float(record["train_loss"]) if record["train_loss"] else None,
                         int(record["step"]) if record.get("step") else None,
-                        record.get("settings") or "",
+                        int(record["epochs"]) if record.get("epochs") else None,
+                        int(record["batch"]) if record.get("batch") else None,
+                        float(record["learning_rate"]) if record.get("learning_rate") else None,
                     )
                 )
             except (KeyError, TypeError, ValueError) as error:
@@ -267,6 +275,11 @@ def finetune_text(rows: Sequence[FinetuneRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def read_last_epochs(path: Path) -> list[FinetuneRow]:
+    """Those of a table on disk; empty where there is none. Raises ValueError as `read_finetune` does."""
+    return last_epochs(read_finetune(path)) if path.exists() else []
+
+
 def last_epochs(rows: Sequence[FinetuneRow]) -> list[FinetuneRow]:
     """The last epoch of every start, share of labels and seed, fewest labels first."""
     last = {_experiment(row): row for row in sorted(rows, key=lambda row: row.epoch)}
@@ -284,11 +297,12 @@ def merged(kept: Sequence[FinetuneRow], new: Sequence[FinetuneRow]) -> list[Fine
     ways = {(row.fraction, row.seed): row.settings for row in new}
 
     def fits(row: FinetuneRow) -> bool:
-        step, way = steps.get(row.start), ways.get((row.fraction, row.seed))
+        step, way = steps.get(row.start), ways.get((row.fraction, row.seed), row.settings)
+        alike = zip(way, row.settings, strict=True)
         return (
             _experiment(row) not in repeated
             and (step is None or row.step is None or step == row.step)
-            and (not way or not row.settings or way == row.settings)
+            and all(old is None or new is None or old == new for new, old in alike)
         )
 
     return [*filter(fits, kept), *new]

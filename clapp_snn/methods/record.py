@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import Literal
 
 from clapp_snn.functional.map_score import MapObjective
-from clapp_snn.functional.objective import Objective
+from clapp_snn.functional.objective import Objective, Retro
 
 Task = Literal["contrast", "predict", "goodness", "hebbian", "supervised", "none"]
 Rule = Literal["own", "feedback-alignment", "predictive-coding"]
@@ -113,6 +113,11 @@ class Method:
             and all(size == 1 for size in lower)
             and top <= largest
         )
+
+    @property
+    def retro(self) -> Retro:
+        """How the context side learns; without an objective on patches it does not."""
+        return "zero" if self.objective is None else self.objective.retro
 
     @property
     def hinge(self) -> bool:

@@ -1,10 +1,8 @@
 """`clapp-snn report`: one self-contained HTML page of a run."""
 
 import base64
-import csv
 import json
 import math
-import re
 import shlex
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,24 +12,26 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from clapp_snn.evaluation.finetune import FinetuneRow, last_epochs, read_finetune
+from clapp_snn.evaluation.finetune import read_last_epochs
 from clapp_snn.evaluation.probe_table import RAW, LayerMean, ProbeTable, notes
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities import modality_of
-from clapp_snn.training.config import FILE as CONFIG_FILE
+from clapp_snn.report.recipe import recipe
+from clapp_snn.run_folder import (
+    CONFIG,
+    DATA,
+    ENVIRONMENT,
+    FIGURE_INDEX,
+    FIGURES,
+    FINETUNE,
+    METRICS,
+    PROBE,
+    REPORT,
+)
 from clapp_snn.training.config import TrainConfig, read_config, to_yaml
-from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
 from clapp_snn.training.environment import read_environment
-from clapp_snn.training.logbook import CSV_FILE, read_metrics
-
-FILE = "report.html"
-PROBE_FILE = "probe.csv"
-CURVE_FILE = "probe_curve.csv"
-FINETUNE_FILE = "finetune.csv"
-DATA_FILE = "data.json"
-FIGURES = "figures"
-INDEX = "index.json"
+from clapp_snn.training.logbook import read_metrics
 
 
 @dataclass(frozen=True)
@@ -81,78 +81,32 @@ def write_report(run: str | Path) -> Path:
     folder, config = Path(run), read_config(run)
     modality = modality_of(config)
     method = get_method(config.method, modality.name)
-    data = read_data(folder / DATA_FILE)
-    probe = folder / PROBE_FILE
+    data = read_data(folder / DATA)
+    probe = folder / PROBE
     text = page_template("template.html").render(
         style=page_style(),
         title=f"{method.title} on {data['name'] if data else config.data}",
         run=str(folder),
         quoted=shlex.quote(str(folder)),
-        config_path=shlex.quote(str(folder / CONFIG_FILE)),
+        config_path=shlex.quote(str(folder / CONFIG)),
         config=config,
         config_text=to_yaml(config),
         method=method,
         published=modality.published,
         unit=modality.unit,
         data=data,
-        sessions=read_environment(folder) if (folder / ENVIRONMENT_FILE).exists() else [],
+        sessions=read_environment(folder) if (folder / ENVIRONMENT).exists() else [],
         blocks=probe_blocks(ProbeTable.read(probe)) if probe.exists() else [],
-        transfer=finetune_ends(folder / FINETUNE_FILE),
+        transfer=read_last_epochs(folder / FINETUNE),
         pictures=read_pictures(folder, read_index(folder)),
-        progress=read_progress(folder / CSV_FILE, modality.unit),
+        progress=read_progress(folder / METRICS, modality.unit),
         hinge=method.hinge,
         gated=method.objective is None or method.objective.gate,
         purpose=purpose(config),
         recipe=recipe(folder),
     )
-    write_text(folder / FILE, text)
-    return folder / FILE
-
-
-def _curve_protocols(path: Path) -> list[str]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if "protocol" not in (rows.fieldnames or ()):
-            raise ValueError(f"{path} is damaged: it has no column 'protocol'; probe again.")
-        return list(dict.fromkeys(row["protocol"] for row in rows))
-
-
-def recipe(folder: Path) -> list[str]:
-    """The commands that measure again, in a NEW_FOLDER, what the run's tables hold."""
-    lines: list[str] = []
-    probe = folder / PROBE_FILE
-    rows = ProbeTable.read(probe).rows if probe.exists() else []
-    for seed in sorted({row.seed for row in rows}) or [0]:
-        mine = [row for row in rows if row.seed == seed]
-        words = ["clapp-snn probe NEW_FOLDER"]
-        if protocols := list(dict.fromkeys(row.protocol for row in mine)):
-            words.append(f"--protocols '{json.dumps(protocols)}'")
-        words += [f"--seed {seed}"] if seed else []
-        notes_of = " ".join(row.note for row in mine)
-        for option, pattern, usual in (
-            ("shots", r"(\d+) shots", "5"),
-            ("paper_epochs", r"epoch (\d+)", ""),
-        ):
-            found = re.search(pattern, notes_of)
-            words += [f"--{option} {found[1]}"] if found and found[1] != usual else []
-        lines.append(" ".join(words))
-    if curve := _curve_protocols(folder / CURVE_FILE):
-        lines.append(
-            f"clapp-snn probe NEW_FOLDER --protocols '{json.dumps(curve)}' --baselines false --curve true"
-        )
-    transfer = finetune_ends(folder / FINETUNE_FILE)
-    for seed, epochs in sorted({(row.seed, row.epoch) for row in transfer}):
-        shares = sorted(
-            {row.fraction for row in transfer if (row.seed, row.epoch) == (seed, epochs)}
-        )
-        lines.append(
-            f"clapp-snn finetune NEW_FOLDER --fractions '{json.dumps(shares)}' --epochs {epochs} "
-            f"--seed {seed}"
-        )
-    lines += ["clapp-snn alignment NEW_FOLDER"] if (folder / "alignment.csv").exists() else []
-    return lines
+    write_text(folder / REPORT, text)
+    return folder / REPORT
 
 
 def purpose(config: TrainConfig) -> str:
@@ -215,19 +169,12 @@ def read_data(path: Path) -> dict[str, Any] | None:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def finetune_ends(path: Path) -> list[FinetuneRow]:
-    """The last epoch of every start, share of labels and seed; empty where there is no such experiment."""
-    if not path.exists():
-        return []
-    return last_epochs(read_finetune(path))
-
-
 def read_index(folder: Path) -> list[dict[str, str]]:
     """What `clapp-snn figures` wrote about its figures; empty where it has not run.
 
     Raises ValueError for a damaged file.
     """
-    path = folder / FIGURES / INDEX
+    path = folder / FIGURES / FIGURE_INDEX
     if not path.exists():
         return []
     try:

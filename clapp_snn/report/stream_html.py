@@ -7,16 +7,14 @@ from typing import NamedTuple
 
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
-from clapp_snn.report.html import FILE, ends, page_style, page_template, read_index, read_pictures
-from clapp_snn.training.environment import FILE as ENVIRONMENT_FILE
+from clapp_snn.report.html import ends, page_style, page_template, read_index, read_pictures
+from clapp_snn.run_folder import ENVIRONMENT, METRICS, REPORT, STREAM_CONFIG, STREAM_PROBE
 from clapp_snn.training.environment import read_environment
-from clapp_snn.training.logbook import CSV_FILE, read_metrics
+from clapp_snn.training.logbook import read_metrics
 from clapp_snn.training.records import record_text
 from clapp_snn.training.stream_build import method_of
-from clapp_snn.training.stream_config import FILE as CONFIG_FILE
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 
-PROBE_FILE = "stream_probe.csv"
 NEURONS = {
     "rate": "rate neurons",
     "event_burst": "event/burst units (L3)",
@@ -67,15 +65,15 @@ def write_stream_report(run: str | Path) -> Path:
         purpose=purpose(config),
         run=str(folder),
         quoted=shlex.quote(str(folder)),
-        config_path=shlex.quote(str(folder / CONFIG_FILE)),
+        config_path=shlex.quote(str(folder / STREAM_CONFIG)),
         config_text=record_text(config),
-        accuracies=read_accuracies(folder / PROBE_FILE),
-        progress=read_stream_progress(folder / CSV_FILE),
+        accuracies=read_accuracies(folder / STREAM_PROBE),
+        progress=read_stream_progress(folder / METRICS),
         pictures=read_pictures(folder, read_index(folder)),
-        sessions=read_environment(folder) if (folder / ENVIRONMENT_FILE).exists() else [],
+        sessions=read_environment(folder) if (folder / ENVIRONMENT).exists() else [],
     )
-    write_text(folder / FILE, text)
-    return folder / FILE
+    write_text(folder / REPORT, text)
+    return folder / REPORT
 
 
 def purpose(config: StreamConfig) -> str:
@@ -85,9 +83,7 @@ def purpose(config: StreamConfig) -> str:
     else:
         areas = f"convolutional areas of {config.encoder} at width {config.width:g}"
     broken = "" if config.ablation == "none" else f" Ablated: {config.ablation}."
-    objective = method_of(config).objective
-    context_learns = objective is not None and objective.retro != "zero"
-    rule = "Eqs. 6-8" if context_learns else "Eqs. 6 and 8"
+    rule = "Eqs. 6 and 8" if method_of(config).retro == "zero" else "Eqs. 6-8"
     return (
         f"{areas[0].upper()}{areas[1:]}, made of {NEURONS[config.neuron]}, learn from a stream of fixations "
         f"and saccades ({config.data}) by {rule}, one glance a window, without labels "

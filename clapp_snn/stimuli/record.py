@@ -16,7 +16,7 @@ from clapp_snn.stimuli.splits import SplitSet
 def unofficial_name(folder: Path, official: str, content: str) -> str:
     """Name of data that are not those published: that of their folder, but never the official one."""
     name = folder.resolve().name or f"unnamed {content}"
-    return f"part of {official}" if name == official else name
+    return f"unofficial {official}" if name == official else name
 
 
 @runtime_checkable

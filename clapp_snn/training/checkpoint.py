@@ -21,6 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from clapp_snn.run_folder import CHECKPOINTS
+
 MODEL = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
@@ -209,7 +211,7 @@ def _remove_hidden(folder: Path) -> None:
 def _newest(path: Path) -> Path:
     if (path / STATE).is_file():
         return path
-    for folder in (path / "checkpoints", path):
+    for folder in (path / CHECKPOINTS, path):
         complete = list_checkpoints(folder)
         if complete:
             return complete[-1]

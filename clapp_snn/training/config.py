@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
+from clapp_snn.run_folder import CONFIG
 from clapp_snn.stimuli.spec import ModalityName, data_name, modality_name
 from clapp_snn.training.records import record_from, record_from_file, record_text
-
-FILE = "config.yaml"
 
 FREE_ON_RESUME = ("out", "epochs", "steps", "log_every", "checkpoint_every", "keep", "milestones")
 """Fields that may change when a run is resumed: they do not touch what is computed at a step."""
@@ -228,7 +227,7 @@ def to_yaml(config: TrainConfig) -> str:
 
 def write_config(run: str | Path, config: TrainConfig) -> None:
     """Write run/config.yaml atomically."""
-    write_text(Path(run) / FILE, to_yaml(config))
+    write_text(Path(run) / CONFIG, to_yaml(config))
 
 
 def read_config(run: str | Path) -> TrainConfig:
@@ -237,7 +236,7 @@ def read_config(run: str | Path) -> TrainConfig:
     Raises FileNotFoundError when there is none, ValueError when it is not one.
     """
     path = Path(run)
-    path = path / FILE if path.is_dir() else path
+    path = path / CONFIG if path.is_dir() else path
     if not path.is_file() and (Path(run) / "stream.yaml").is_file():
         raise FileNotFoundError(
             f"{run} is a run of `clapp-snn stream`; this command knows runs of `clapp-snn train` only."

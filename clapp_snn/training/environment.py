@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from clapp_snn.files import write_text
+from clapp_snn.run_folder import ENVIRONMENT
 
-FILE = "environment.json"
 _PACKAGES = ("clapp-snn", "torch", "numpy", "safetensors", "scikit-learn", "scikit-image", "pillow")
 
 
@@ -49,7 +49,7 @@ def record_environment(run: str | Path, description: Mapping[str, Any]) -> Path:
     Raises:
         ValueError: the existing file is not a list of sessions.
     """
-    path = Path(run) / FILE
+    path = Path(run) / ENVIRONMENT
     sessions = [*read_environment(run), dict(description)] if path.exists() else [dict(description)]
     write_text(path, json.dumps({"sessions": sessions}, indent=2) + "\n")
     return path
@@ -62,7 +62,7 @@ def read_environment(run: str | Path) -> list[dict[str, Any]]:
         FileNotFoundError: the run has no environment.json.
         ValueError: the file is not a list of sessions.
     """
-    path = Path(run) / FILE
+    path = Path(run) / ENVIRONMENT
     try:
         return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
     except (ValueError, KeyError, TypeError) as error:

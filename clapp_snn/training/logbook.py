@@ -14,9 +14,7 @@ from jaxtyping import Float64
 from torch.utils.tensorboard import SummaryWriter
 
 from clapp_snn.files import atomic_path
-
-CSV_FILE = "metrics.csv"
-TENSORBOARD_FOLDER = "tensorboard"
+from clapp_snn.run_folder import METRICS, TENSORBOARD
 
 
 class Logbook:
@@ -42,7 +40,7 @@ class Logbook:
         if not columns or columns[0] != "step" or len(set(columns)) != len(columns):
             raise ValueError(f"columns must differ and start with 'step', got {list(columns)}")
         self.columns = tuple(columns)
-        self.path = Path(folder) / CSV_FILE
+        self.path = Path(folder) / METRICS
         self._last_step = -1 if resume_step is None else resume_step
         self._file: io.FileIO | None = None
         if rank > 0:
@@ -51,7 +49,7 @@ class Logbook:
         # Unbuffered: a row is on its way to the disk when `write` returns, whatever happens next.
         self._file = io.FileIO(self.path, "a")
         self._curves = SummaryWriter(
-            str(Path(folder) / TENSORBOARD_FOLDER),
+            str(Path(folder) / TENSORBOARD),
             purge_step=None if resume_step is None else resume_step + 1,
         )
 

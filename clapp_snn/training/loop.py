@@ -14,6 +14,7 @@ from clapp_snn.circuit.network import SaccadeStream
 from clapp_snn.files import write_text
 from clapp_snn.functional.engine import Engine
 from clapp_snn.numerical_failures import DivergenceError
+from clapp_snn.run_folder import CHECKPOINTS, CONFIG, DATA, METRICS
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
 from clapp_snn.training.batches import Plan, smaller_groups
 from clapp_snn.training.begun import build_as_begun, other_threads, require_same_start
@@ -23,7 +24,6 @@ from clapp_snn.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from clapp_snn.training.config import FILE as CONFIG_FILE
 from clapp_snn.training.config import TrainConfig, read_config, require_same, write_config
 from clapp_snn.training.critical_periods import choose_learner
 from clapp_snn.training.distributed import World
@@ -40,7 +40,6 @@ from clapp_snn.training.progress import TrainingProgress
 from clapp_snn.training.run_folder import require_run_folder
 from clapp_snn.training.score_histogram import ScoreHistogram
 
-DATA_FILE = "data.json"
 DIVERGED = 1e6
 SHARED = {"contrast": "negatives", "goodness": "negatives", "predict": "statistics"}
 
@@ -160,10 +159,10 @@ class _Run:
     def _open_folder(self, resume: bool) -> Checkpoint | None:
         """The checkpoint to go on from, if there is one."""
         alone = self.world.size == 1
-        require_run_folder(self.folder, CONFIG_FILE, resume=resume, alone=alone)
+        require_run_folder(self.folder, CONFIG, resume=resume, alone=alone)
         if resume:
             require_same(read_config(self.folder), self.config)
-        if resume and list_checkpoints(self.folder / "checkpoints"):
+        if resume and list_checkpoints(self.folder / CHECKPOINTS):
             return load_checkpoint(self.folder)
         return None
 
@@ -203,7 +202,7 @@ class _Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_config(self.folder, self.config)
             described = json.dumps(self.dataset.describe(), indent=2, ensure_ascii=False)
-            write_text(self.folder / DATA_FILE, described + "\n")
+            write_text(self.folder / DATA, described + "\n")
             record_environment(
                 self.folder,
                 describe_environment(self.config.seed, [Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -214,7 +213,7 @@ class _Run:
         columns = ["step", "epoch", unit, "seconds", f"{unit}_per_second"]
         columns += [f"loss_{m + 1}" for m in range(modules)]
         columns += [f"gate_{m + 1}" for m in range(modules)]
-        resumed = self.start if (self.folder / "metrics.csv").exists() else None
+        resumed = self.start if (self.folder / METRICS).exists() else None
         with (
             Logbook(self.folder, columns, resume_step=resumed, rank=self.world.rank) as logbook,
             TrainingProgress(
@@ -337,7 +336,7 @@ class _Run:
         if not self.world.is_main:
             return
         save_checkpoint(
-            self.folder / "checkpoints",
+            self.folder / CHECKPOINTS,
             step,
             self.network.state_dict(),
             flatten_adam(self.learner.optimizers, optimizer_names(self.network)),

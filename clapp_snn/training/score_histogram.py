@@ -9,9 +9,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from clapp_snn.files import atomic_path
+from clapp_snn.run_folder import SCORES
 from clapp_snn.training.learner import AreaReport
 
-FILE = "scores.npz"
 EDGES = torch.linspace(-30, 30, 601, dtype=torch.float64)
 
 
@@ -60,7 +60,7 @@ class ScoreHistogram:
         for module in range(len(self.fixation)):
             arrays[f"fixation_{module + 1}"] = self.fixation[module].numpy()
             arrays[f"saccade_{module + 1}"] = self.saccade[module].numpy()
-        with atomic_path(run / FILE) as temporary, temporary.open("wb") as file:
+        with atomic_path(run / SCORES) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clapp_snn.circuit.ablations import make_area, make_stack
-from clapp_snn.circuit.build_stream import build_stream, retro_of, stack_areas
+from clapp_snn.circuit.build_stream import build_stream, stack_areas
 from clapp_snn.circuit.drawn_window import require_drawable
 from clapp_snn.circuit.ports import LIFPort, LinearLIFPort, Port, StrictBurstPort
 from clapp_snn.circuit.stream_area import StreamArea
@@ -66,7 +66,7 @@ def build_network(config: StreamConfig) -> StreamHierarchy:
 
 def _dense(config: StreamConfig, neuron: Neuron, options: dict[str, Any]) -> StreamHierarchy:
     method, ablated = method_of(config), config.ablation != "none"
-    options = {"retro": retro_of(method), **options}
+    options = {"retro": method.retro, **options}
     areas: list[StreamArea] = []
     for index, (pre, post) in enumerate(pairwise((inputs(config), *config.units))):
         if ablated:

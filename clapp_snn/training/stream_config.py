@@ -10,11 +10,10 @@ from clapp_snn.circuit.build_stream import require_stream
 from clapp_snn.files import write_text
 from clapp_snn.functional.window_plasticity import Post
 from clapp_snn.methods import get_method
+from clapp_snn.run_folder import STREAM_CONFIG
 from clapp_snn.training.config import refuse_changes
 from clapp_snn.training.device import Device
 from clapp_snn.training.records import record_from_file, record_text
-
-FILE = "stream.yaml"
 
 FREE_ON_RESUME = ("out", "windows", "log_every", "checkpoint_every", "keep", "milestones")
 """Fields that may change when a run is resumed: they do not touch what is computed in a window."""
@@ -224,12 +223,12 @@ class StreamConfig:
 
 def is_stream_run(folder: str | Path) -> bool:
     """Whether a folder holds a run on a stream."""
-    return (Path(folder) / FILE).is_file()
+    return (Path(folder) / STREAM_CONFIG).is_file()
 
 
 def write_stream_config(run: str | Path, config: StreamConfig) -> None:
     """Write run/stream.yaml atomically."""
-    write_text(Path(run) / FILE, record_text(config))
+    write_text(Path(run) / STREAM_CONFIG, record_text(config))
 
 
 def read_stream_config(run: str | Path) -> StreamConfig:
@@ -237,7 +236,7 @@ def read_stream_config(run: str | Path) -> StreamConfig:
 
     Raises FileNotFoundError when there is none, ValueError when it is not one.
     """
-    path = Path(run) / FILE
+    path = Path(run) / STREAM_CONFIG
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist: {run} is no run on a stream. Start one with `clapp-snn stream`."

@@ -12,6 +12,7 @@ from clapp_snn.circuit.ports import LIFPort
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.files import require_folder
 from clapp_snn.numerical_failures import DivergenceError
+from clapp_snn.run_folder import CHECKPOINTS, METRICS, STREAM_CONFIG
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.checkpoint import (
     Checkpoint,
@@ -27,7 +28,6 @@ from clapp_snn.training.progress import TrainingProgress
 from clapp_snn.training.run_folder import require_run_folder
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import (
-    FILE,
     StreamConfig,
     read_stream_config,
     require_same_stream,
@@ -82,7 +82,7 @@ class _StreamRun:
         network = build_network(config).to(device)
         learner = StreamLearner(network, config.learning_rate, config.rule)
         stored = None
-        if resume and list_checkpoints(self.folder / "checkpoints"):
+        if resume and list_checkpoints(self.folder / CHECKPOINTS):
             stored = load_checkpoint(self.folder)
         engine, why = self._engine(network, stored)
         self.engine = f"{why}, on {device.type}"
@@ -98,7 +98,7 @@ class _StreamRun:
             )
 
     def _open_folder(self, resume: bool) -> None:
-        require_run_folder(require_folder(self.folder), FILE, resume=resume)
+        require_run_folder(require_folder(self.folder), STREAM_CONFIG, resume=resume)
         if resume:
             require_same_stream(read_stream_config(self.folder), self.config)
 
@@ -126,7 +126,7 @@ class _StreamRun:
         command = [Path(sys.argv[0]).name, *sys.argv[1:]]
         record_environment(self.folder, describe_environment(self.config.seed, command))
         start = self.session.windows
-        resumed = start if (self.folder / "metrics.csv").exists() else None
+        resumed = start if (self.folder / METRICS).exists() else None
         columns = ["step", "seconds"]
         columns += [
             f"{k}_{m + 1}"
@@ -187,7 +187,7 @@ class _StreamRun:
         logbook.sync()
         session = self.session
         save_checkpoint(
-            self.folder / "checkpoints",
+            self.folder / CHECKPOINTS,
             session.windows,
             session.network.state_dict(),
             session.learner.state() | session.tensors(),

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 import clapp_snn
+from clapp_snn import run_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -93,3 +94,16 @@ def test_a_card_says_what_is_biological_and_what_is_assumed(card: Path) -> None:
 
 def test_the_cards_cover_the_models() -> None:
     assert len(CARDS) == 11
+
+
+def test_the_architecture_page_names_everything_in_a_run_folder() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text.split("## A run folder")[1].split("\n## ")[0]
+    listed = {
+        part
+        for cell in re.findall(r"^\| (`.*?) \|", table, re.M)
+        for part in re.findall(r"[\w.]+", cell)
+    }
+    names = {value for key, value in vars(run_folder).items() if key.isupper()}
+    assert len(names) > 10
+    assert names <= listed

@@ -153,10 +153,12 @@ def test_experiments_are_kept_beside_each_other(tmp_path: Path) -> None:
 def test_starts_of_other_settings_do_not_stand_side_by_side() -> None:
     """An interrupted second session leaves its own start, not the other one of the first."""
     old = [
-        FinetuneRow(start, 0.5, 24, seed, 10, 50.0, 1.0, step, "10 epochs")
+        FinetuneRow(start, 0.5, 24, seed, 10, 50.0, 1.0, step, 10, 32, 2e-4)
         for seed in (0, 1) for start, step in (("learned", 100), ("scratch", None))
     ]  # fmt: skip
-    new = FinetuneRow("learned", 0.5, 24, 0, 3, 30.0, 1.0, 100, "3 epochs")
+    new = FinetuneRow("learned", 0.5, 24, 0, 3, 30.0, 1.0, 100, 3, 32, 2e-4)
     assert merged(old, [new]) == [*old[2:], new]
-    unknown = [replace(row, settings="", step=None) for row in old]
+    unknown = [replace(row, epochs=None, batch=None, learning_rate=None, step=None) for row in old]
     assert merged(unknown, [new]) == [*unknown[1:], new]
+    assert merged(old, [replace(new, epochs=10, learning_rate=1e-3)])[0] == old[2]
+    assert merged(old, [alike := replace(new, epochs=10)]) == [*old[1:], alike]

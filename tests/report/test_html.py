@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from clapp_snn.evaluation.finetune import FinetuneRow, write_finetune
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
 from clapp_snn.methods import METHODS, TABLES, get_method
 from clapp_snn.modalities import modality_of
-from clapp_snn.report.html import purpose, read_progress, recipe, write_report
+from clapp_snn.report.html import purpose, read_progress, write_report
+from clapp_snn.report.recipe import recipe
 from clapp_snn.training.config import TrainConfig, write_config
 from clapp_snn.training.environment import record_environment
 from tests.training import tiny
@@ -236,7 +238,9 @@ def test_the_recipe_measures_what_the_tables_hold(bare: Path) -> None:
         ProbeRow("fast", "trained", 1, 0, 50.0, 24, note="centre crop, l2 = 1"),
     ]
     ProbeTable(rows).write(bare / "probe.csv")
-    write_finetune(bare / "finetune.csv", [FinetuneRow("learned", 0.5, 24, 2, 7, 50.0, 1.0)])
+    known = FinetuneRow("learned", 0.25, 12, 2, 7, 50.0, 1.0, None, 7, 16, 1e-3)
+    ends = [known, replace(known, fraction=1.0), FinetuneRow("scratch", 0.5, 24, 2, 7, 50.0, 1.0)]
+    write_finetune(bare / "finetune.csv", ends)
     (bare / "probe_curve.csv").write_text("step,protocol\n0,few-shot\n5,few-shot\n")
     (bare / "alignment.csv").touch()
     assert recipe(bare) == [
@@ -244,6 +248,8 @@ def test_the_recipe_measures_what_the_tables_hold(bare: Path) -> None:
         'clapp-snn probe NEW_FOLDER --protocols \'["few-shot", "paper"]\' --seed 1 --shots 3 '
         "--paper_epochs 10",
         "clapp-snn probe NEW_FOLDER --protocols '[\"few-shot\"]' --baselines false --curve true",
+        "clapp-snn finetune NEW_FOLDER --fractions '[0.25, 1.0]' --epochs 7 --batch 16 --learning_rate 0.001 "
+        "--seed 2",
         "clapp-snn finetune NEW_FOLDER --fractions '[0.5]' --epochs 7 --seed 2",
         "clapp-snn alignment NEW_FOLDER",
     ]

@@ -66,7 +66,7 @@ def test_the_official_name_needs_official_sizes_and_labels(tmp_path, monkeypatch
     monkeypatch.setattr(stl10, "OFFICIAL_IMAGES", {"train": 6, "test": 4, "unlabeled": 5})
     assert open_stl10(tmp_path / "copy").name == "copy"
     write_binaries(tmp_path / "STL-10" / "stl10_binary")
-    assert open_stl10(tmp_path / "STL-10").name == "part of STL-10"
+    assert open_stl10(tmp_path / "STL-10").name == "unofficial STL-10"
     monkeypatch.setattr(stl10, "OFFICIAL_LABELS_MD5", labels)
     assert open_stl10(tmp_path / "copy").name == "STL-10"
     monkeypatch.setattr(stl10, "OFFICIAL_IMAGES", {"train": 6, "test": 4, "unlabeled": 100_000})

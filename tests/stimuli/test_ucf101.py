@@ -156,6 +156,6 @@ def test_whole_official_lists_are_called_by_their_name(
     assert open_ucf101(gone, 8, skip_unreadable=True, cache=tmp_path).name == "gone"
 
 
-def test_a_part_in_a_folder_of_the_official_name_is_called_a_part(tmp_path: Path) -> None:
+def test_other_data_in_a_folder_of_the_official_name_are_called_unofficial(tmp_path: Path) -> None:
     part = write_ucf101(tmp_path / "UCF-101", each=1)
-    assert open_ucf101(part, 3, cache=tmp_path / "cache").name == "part of UCF-101"
+    assert open_ucf101(part, 3, cache=tmp_path / "cache").name == "unofficial UCF-101"
