@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clapp_snn.encoders.width import scaled_channels
+
 
 @dataclass(frozen=True)
 class WaveLayer:
@@ -47,14 +49,12 @@ class SpeechArchitecture:
     def scaled(self, width: float) -> "SpeechArchitecture":
         """The same table with every number of channels multiplied by `width` (at least 1).
 
-        Raises ValueError when `width` is not positive.
+        Raises ValueError for a `width` as `scaled_channels` does.
         """
-        if not width > 0:
-            raise ValueError(f"width must be positive, not {width}.")
         layers = tuple(
-            replace(layer, channels=max(1, round(layer.channels * width))) for layer in self.layers
+            replace(layer, channels=scaled_channels(layer.channels, width)) for layer in self.layers
         )
-        return replace(self, layers=layers, recurrent=max(1, round(self.recurrent * width)))
+        return replace(self, layers=layers, recurrent=scaled_channels(self.recurrent, width))
 
     def lengths(self, samples: int) -> list[int]:
         """Frames of every convolution for audio of this length."""

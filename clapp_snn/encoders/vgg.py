@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from clapp_snn.encoders.width import scaled_channels
+
 
 @dataclass(frozen=True)
 class ConvLayer:
@@ -32,12 +34,10 @@ class Architecture:
     def scaled(self, width: float) -> "Architecture":
         """The same table with every channel count multiplied by `width` (at least 1 channel).
 
-        Raises ValueError when `width` is not positive.
+        Raises ValueError for a `width` as `scaled_channels` does.
         """
-        if not width > 0:
-            raise ValueError(f"width must be positive, not {width}.")
         layers = tuple(
-            ConvLayer(max(1, round(layer.channels * width)), layer.pool) for layer in self.layers
+            ConvLayer(scaled_channels(layer.channels, width), layer.pool) for layer in self.layers
         )
         return Architecture(self.name, layers, self.patch, self.stride, self.grid)
 

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from clapp_snn.encoders.width import scaled_channels
 from clapp_snn.functional.clip_convolution import (
     BlockOrder,
     BlockShape,
@@ -49,11 +50,9 @@ class VideoArchitecture:
     def scaled(self, width: float) -> "VideoArchitecture":
         """The same table with every channel count multiplied by `width` (at least 1 channel).
 
-        Raises ValueError when `width` is not positive.
+        Raises ValueError for a `width` as `scaled_channels` does.
         """
-        if not width > 0:
-            raise ValueError(f"width must be positive, not {width}.")
-        layers = (replace(x, channels=max(1, round(x.channels * width))) for x in self.layers)
+        layers = (replace(x, channels=scaled_channels(x.channels, width)) for x in self.layers)
         return replace(self, layers=tuple(layers))
 
     def shapes(self, frames: int, side: int) -> list[tuple[int, int, int, int]]:
