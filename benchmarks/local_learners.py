@@ -27,7 +27,7 @@ from clapp_snn.commands.options import ProbeOptions, Protocol
 from clapp_snn.commands.probe import probe_curve
 from clapp_snn.commands.train import images_of, train
 from clapp_snn.methods import get_method
-from clapp_snn.run_folder import CONFIG, PROBE_CURVE
+from clapp_snn.run_files import CONFIG, PROBE_CURVE
 from clapp_snn.training.config import FREE_ON_RESUME, TrainConfig, read_config
 from clapp_snn.training.device import device_of
 

@@ -23,7 +23,7 @@ from clapp_snn.evaluation.speech_features import (
     mfcc_frames,
     spoken_features,
 )
-from clapp_snn.run_folder import CHECKPOINTS
+from clapp_snn.run_files import CHECKPOINTS
 from clapp_snn.stimuli.corpus import open_corpus
 from clapp_snn.stimuli.speech_record import SpeechCorpus
 from clapp_snn.training.config import read_config

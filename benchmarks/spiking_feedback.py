@@ -16,7 +16,7 @@ import torch
 from benchmarks.study import Row, run_cells, summary_table
 from clapp_snn.circuit.engine_choice import choose_engine
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
-from clapp_snn.run_folder import METRICS
+from clapp_snn.run_files import METRICS
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import StreamConfig

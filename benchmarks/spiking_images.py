@@ -26,7 +26,7 @@ from clapp_snn.evaluation.fast_probe import fast_probe
 from clapp_snn.evaluation.few_shot import few_shot_probe
 from clapp_snn.evaluation.stream_probe import cache_glances
 from clapp_snn.files import write_text
-from clapp_snn.run_folder import METRICS
+from clapp_snn.run_files import METRICS
 from clapp_snn.stimuli.glances import Inspectable
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.stream_build import build_network

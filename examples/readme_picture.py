@@ -22,7 +22,7 @@ from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.figures.first_screen import first_screen
 from clapp_snn.methods import get_method
-from clapp_snn.run_folder import PROBE
+from clapp_snn.run_files import PROBE
 from clapp_snn.stimuli.photographs import load_photograph
 from clapp_snn.training.config import read_config
 

@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "clapp_snn"
 
 # Bottom up: what each room may import of the others, besides itself and the ground floor.
-GROUND = {"files", "numerical_failures", "randomness", "run_folder"}
+GROUND = {"files", "numerical_failures", "randomness", "run_files"}
 ROOMS: dict[str, set[str]] = {
     "files": set(),
-    "run_folder": set(),
+    "run_files": set(),
     "numerical_failures": set(),
     "randomness": set(),
     "native": set(),

@@ -15,7 +15,7 @@ from clapp_snn.figures.update_alignment import update_alignment
 from clapp_snn.files import write_text
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.recording.alignment import AlignmentMonitor
-from clapp_snn.run_folder import ALIGNMENT, CHECKPOINTS, FIGURES
+from clapp_snn.run_files import ALIGNMENT, CHECKPOINTS, FIGURES
 from clapp_snn.stimuli.record import Dataset
 from clapp_snn.training.batches import Plan
 from clapp_snn.training.build import build_network

@@ -18,7 +18,7 @@ from clapp_snn.figures.learning_curves import LearningCurve
 from clapp_snn.files import atomic_path, write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
-from clapp_snn.run_folder import PROBE, PROBE_CURVE
+from clapp_snn.run_files import PROBE, PROBE_CURVE
 from clapp_snn.stimuli.spec import data_name
 from clapp_snn.training.config import VARIANTS, TrainConfig, read_config
 

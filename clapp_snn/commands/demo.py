@@ -11,7 +11,7 @@ from clapp_snn.commands.probe import probe
 from clapp_snn.commands.train import train
 from clapp_snn.files import require_folder
 from clapp_snn.report.html import write_report
-from clapp_snn.run_folder import (
+from clapp_snn.run_files import (
     CHECKPOINTS,
     CONFIG,
     DATA,

@@ -17,7 +17,7 @@ from clapp_snn.export.convert import Conversion, Converted, convert
 from clapp_snn.export.learning import AreaLearning, Learning
 from clapp_snn.export.linear_lif import export_linear, is_linear
 from clapp_snn.export.rate_layers import RateLayer, layers_of_encoder, layers_of_stream
-from clapp_snn.run_folder import CONFIG, STREAM_CONFIG
+from clapp_snn.run_files import CONFIG, STREAM_CONFIG
 from clapp_snn.training.build import load_encoder, require_rectified
 from clapp_snn.training.config import read_config
 from clapp_snn.training.kept import KEPT, open_kept

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from clapp_snn.files import write_text
 from clapp_snn.report.html import read_index
-from clapp_snn.run_folder import FIGURE_INDEX, FIGURES
+from clapp_snn.run_files import FIGURE_INDEX, FIGURES
 
 FIGURES_COMMAND = "figures"
 

@@ -18,7 +18,7 @@ from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
-from clapp_snn.run_folder import FIGURES, METRICS, PROBE, PROBE_CURVE, SCORES
+from clapp_snn.run_files import FIGURES, METRICS, PROBE, PROBE_CURVE, SCORES
 from clapp_snn.training.config import read_config
 from clapp_snn.training.logbook import read_metrics
 

@@ -15,7 +15,7 @@ from clapp_snn.evaluation.finetune import (
 )
 from clapp_snn.evaluation.finetune import finetune as run_finetune
 from clapp_snn.evaluation.interfaces import standard_views
-from clapp_snn.run_folder import FINETUNE
+from clapp_snn.run_files import FINETUNE
 from clapp_snn.training.build import load_encoder, random_encoder, require_rectified
 from clapp_snn.training.checkpoint import load_checkpoint
 from clapp_snn.training.config import read_config

@@ -16,7 +16,7 @@ from clapp_snn.methods import METHODS, TABLES, Method
 from clapp_snn.methods.locality import Locality, locality
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.images import IMAGES
-from clapp_snn.run_folder import CHECKPOINTS, CONFIG
+from clapp_snn.run_files import CHECKPOINTS, CONFIG
 from clapp_snn.training.checkpoint import list_checkpoints
 from clapp_snn.training.config import TrainConfig, read_config, to_yaml
 from clapp_snn.training.records import record_text

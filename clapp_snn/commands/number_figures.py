@@ -13,7 +13,7 @@ from clapp_snn.figures import accuracy_per_layer as accuracy
 from clapp_snn.figures import hinge_scores, learning_curves, training_losses
 from clapp_snn.methods.record import Method
 from clapp_snn.modalities import modality_of
-from clapp_snn.run_folder import PROBE_CURVE, SCORES
+from clapp_snn.run_files import PROBE_CURVE, SCORES
 
 READOUTS = {
     "fast": "fast linear probe",

@@ -14,7 +14,7 @@ from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.modality import ProbeRequest, chosen_protocols
-from clapp_snn.run_folder import CHECKPOINTS, PROBE, PROBE_CURVE, PROBE_STATES
+from clapp_snn.run_files import CHECKPOINTS, PROBE, PROBE_CURVE, PROBE_STATES
 from clapp_snn.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
 from clapp_snn.training.device import device_of

@@ -8,7 +8,7 @@ from clapp_snn.commands.options import ProbeOptions, refuse_options
 from clapp_snn.evaluation.local_readout import read_out_locally
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
 from clapp_snn.files import write_text
-from clapp_snn.run_folder import STREAM_PROBE
+from clapp_snn.run_files import STREAM_PROBE
 from clapp_snn.training.device import device_of
 from clapp_snn.training.stream_build import build_network, trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config

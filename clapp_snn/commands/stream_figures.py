@@ -22,7 +22,7 @@ from clapp_snn.figures.burst_scores import burst_scores
 from clapp_snn.figures.hinge_scores import ScorePanel
 from clapp_snn.figures.one_area import Glance, one_area
 from clapp_snn.figures.training_losses import training_losses
-from clapp_snn.run_folder import FIGURES, METRICS, STREAM_PROBE
+from clapp_snn.run_files import FIGURES, METRICS, STREAM_PROBE
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.logbook import read_metrics
 from clapp_snn.training.stream_build import trained_network

@@ -8,7 +8,7 @@ import torch
 from clapp_snn.files import require_folder
 from clapp_snn.modalities import modality_of
 from clapp_snn.modalities.images import IMAGES
-from clapp_snn.run_folder import CONFIG
+from clapp_snn.run_files import CONFIG
 from clapp_snn.stimuli.record import Dataset
 from clapp_snn.training.config import TrainConfig, read_config, require_same
 from clapp_snn.training.distributed import World

@@ -18,7 +18,7 @@ from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities import modality_of
 from clapp_snn.report.recipe import recipe
-from clapp_snn.run_folder import (
+from clapp_snn.run_files import (
     CONFIG,
     DATA,
     ENVIRONMENT,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clapp_snn.evaluation.finetune import FinetuneRow, read_last_epochs
 from clapp_snn.evaluation.probe_table import ProbeTable
-from clapp_snn.run_folder import ALIGNMENT, FINETUNE, PROBE, PROBE_CURVE
+from clapp_snn.run_files import ALIGNMENT, FINETUNE, PROBE, PROBE_CURVE
 
 
 def recipe(folder: Path) -> list[str]:

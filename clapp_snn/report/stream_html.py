@@ -8,7 +8,7 @@ from typing import NamedTuple
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.report.html import ends, page_style, page_template, read_index, read_pictures
-from clapp_snn.run_folder import ENVIRONMENT, METRICS, REPORT, STREAM_CONFIG, STREAM_PROBE
+from clapp_snn.run_files import ENVIRONMENT, METRICS, REPORT, STREAM_CONFIG, STREAM_PROBE
 from clapp_snn.training.environment import read_environment
 from clapp_snn.training.logbook import read_metrics
 from clapp_snn.training.records import record_text

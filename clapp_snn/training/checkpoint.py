@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from clapp_snn.run_folder import CHECKPOINTS
+from clapp_snn.run_files import CHECKPOINTS
 
 MODEL = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"

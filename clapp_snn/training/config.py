@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
-from clapp_snn.run_folder import CONFIG
+from clapp_snn.run_files import CONFIG
 from clapp_snn.stimuli.spec import ModalityName, data_name, modality_name
 from clapp_snn.training.records import record_from, record_from_file, record_text
 

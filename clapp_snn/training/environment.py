@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from clapp_snn.files import write_text
-from clapp_snn.run_folder import ENVIRONMENT
+from clapp_snn.run_files import ENVIRONMENT
 
 _PACKAGES = ("clapp-snn", "torch", "numpy", "safetensors", "scikit-learn", "scikit-image", "pillow")
 

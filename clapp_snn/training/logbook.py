@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from torch.utils.tensorboard import SummaryWriter
 
 from clapp_snn.files import atomic_path
-from clapp_snn.run_folder import METRICS, TENSORBOARD
+from clapp_snn.run_files import METRICS, TENSORBOARD
 
 
 class Logbook:

@@ -14,7 +14,7 @@ from clapp_snn.circuit.network import SaccadeStream
 from clapp_snn.files import write_text
 from clapp_snn.functional.engine import Engine
 from clapp_snn.numerical_failures import DivergenceError
-from clapp_snn.run_folder import CHECKPOINTS, CONFIG, DATA, METRICS
+from clapp_snn.run_files import CHECKPOINTS, CONFIG, DATA, METRICS
 from clapp_snn.training.adam_state import flatten_adam, restore_adam
 from clapp_snn.training.batches import Plan, smaller_groups
 from clapp_snn.training.begun import build_as_begun, other_threads, require_same_start

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from clapp_snn.files import atomic_path
-from clapp_snn.run_folder import SCORES
+from clapp_snn.run_files import SCORES
 from clapp_snn.training.learner import AreaReport
 
 EDGES = torch.linspace(-30, 30, 601, dtype=torch.float64)

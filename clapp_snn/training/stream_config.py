@@ -10,7 +10,7 @@ from clapp_snn.circuit.build_stream import require_stream
 from clapp_snn.files import write_text
 from clapp_snn.functional.window_plasticity import Post
 from clapp_snn.methods import get_method
-from clapp_snn.run_folder import STREAM_CONFIG
+from clapp_snn.run_files import STREAM_CONFIG
 from clapp_snn.training.config import refuse_changes
 from clapp_snn.training.device import Device
 from clapp_snn.training.records import record_from_file, record_text

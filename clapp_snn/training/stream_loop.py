@@ -12,7 +12,7 @@ from clapp_snn.circuit.ports import LIFPort
 from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.files import require_folder
 from clapp_snn.numerical_failures import DivergenceError
-from clapp_snn.run_folder import CHECKPOINTS, METRICS, STREAM_CONFIG
+from clapp_snn.run_files import CHECKPOINTS, METRICS, STREAM_CONFIG
 from clapp_snn.stimuli.glances import GlanceStream
 from clapp_snn.training.checkpoint import (
     Checkpoint,

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 import clapp_snn
-from clapp_snn import run_folder
+from clapp_snn import run_files
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -104,6 +104,6 @@ def test_the_architecture_page_names_everything_in_a_run_folder() -> None:
         for cell in re.findall(r"^\| (`.*?) \|", table, re.M)
         for part in re.findall(r"[\w.]+", cell)
     }
-    names = {value for key, value in vars(run_folder).items() if key.isupper()}
+    names = {value for key, value in vars(run_files).items() if key.isupper()}
     assert len(names) > 10
     assert names <= listed
