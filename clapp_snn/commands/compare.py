@@ -241,15 +241,8 @@ def _accuracy(cells: list[Cell], protocol: str, data: str, readout: str) -> Figu
     for label in _ordered(chosen):
         row = sorted((c for c in chosen if c.label == label and c.layer), key=lambda c: c.layer)
         if row:
-            curves.append(
-                LayerCurve(
-                    label,
-                    [cell.layer for cell in row],
-                    [cell.mean for cell in row],
-                    [cell.mean - (cell.sd or 0) for cell in row],
-                    [cell.mean + (cell.sd or 0) for cell in row],
-                )
-            )
+            layers = [cell.layer for cell in row]
+            curves.append(LayerCurve(label, layers, [cell.mean for cell in row], *_band(row)))
     raw = {cell.label: cell.mean for cell in chosen if _is_raw(cell.label)}
     return accuracy_per_layer(curves, raw, title=data, readout=readout, band=BAND)
 
@@ -268,14 +261,15 @@ def _learning(
             grouped[cell.layer, cell.label].append(cell)
     for (layer, label), row in grouped.items():
         row.sort(key=lambda cell: cell.steps)
-        spread = any(cell.sd for cell in row)
-        layers[layer].append(
-            LearningCurve(
-                label,
-                [cell.steps for cell in row],
-                [cell.mean for cell in row],
-                [cell.mean - (cell.sd or 0) for cell in row] if spread else None,
-                [cell.mean + (cell.sd or 0) for cell in row] if spread else None,
-            )
-        )
+        steps = [cell.steps for cell in row]
+        layers[layer].append(LearningCurve(label, steps, [cell.mean for cell in row], *_band(row)))
     return compared_curves(layers, baselines, title=data, readout=readout, band=BAND)
+
+
+def _band(row: list[Cell]) -> tuple[list[float], list[float]] | tuple[None, None]:
+    """Mean - sd and mean + sd of every cell; no band where no cell has a spread."""
+    if all(cell.sd is None for cell in row):
+        return None, None
+    spreads = [cell.sd or 0.0 for cell in row]
+    pairs = list(zip(row, spreads, strict=True))
+    return [cell.mean - sd for cell, sd in pairs], [cell.mean + sd for cell, sd in pairs]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from clapp_snn import cli
 from clapp_snn.commands import compare as module
@@ -156,6 +157,22 @@ def test_figures_show_the_levels_of_all_kinds(tmp_path: Path) -> None:
     ):
         lines = {line.get_label() for axes in figure.axes for line in axes.get_lines()}
         assert lines == {"CLAPP-s", "SoftHebb", *kinds, *raw}
+
+
+@pytest.mark.parametrize(("seeds", "banded"), [((1, 2), True), ((1,), False)])
+def test_a_band_is_drawn_and_told_only_where_runs_spread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: tuple[int, ...], banded: bool
+) -> None:
+    drawn: list[tuple[Figure, Path]] = []
+    monkeypatch.setattr(style, "save", lambda figure, path: drawn.append((figure, path)) or path)
+    runs = [made(tmp_path / f"{seed}", "clapp-s", seed, 40.0 + seed) for seed in seeds]
+    compare(runs, tmp_path / "out", lambda text: None)
+    for figure, _ in drawn:
+        (legend,) = figure.legends or [
+            axes.get_legend() for axes in figure.axes if axes.get_legend()
+        ]
+        assert ("band" in legend.get_title().get_text()) == banded
+        assert any(axes.collections for axes in figure.axes) == banded
 
 
 def test_untrained_networks_that_answer_alike_are_one() -> None:
