@@ -11,7 +11,6 @@ Either way the tables go to OUT/comparison.md and the learning curves to OUT/cur
 OUT/curves_few_shot.png.
 """
 
-import csv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ from clapp_snn.commands.failures import run_plainly
 from clapp_snn.commands.options import ProbeOptions, Protocol
 from clapp_snn.commands.probe import probe_curve
 from clapp_snn.commands.train import images_of, train
+from clapp_snn.evaluation.probe_curve import read_curve
 from clapp_snn.methods import get_method
 from clapp_snn.run_files import CONFIG, PROBE_CURVE
 from clapp_snn.training.config import FREE_ON_RESUME, TrainConfig, read_config
@@ -144,11 +144,7 @@ def longer_run(options: BenchOptions, config: TrainConfig) -> dict[str, float]:
 
 def accuracies(curve: Path) -> dict[str, float]:
     """Percent, from the file of a learning curve."""
-    with curve.open(newline="", encoding="utf-8") as file:
-        return {
-            f"{row['protocol']} {row['layer']} at {row['step']}": float(row["accuracy"])
-            for row in csv.DictReader(file)
-        }
+    return {f"{row.protocol} {row.layer} at {row.step}": row.accuracy for row in read_curve(curve)}
 
 
 def bench(options: BenchOptions) -> None:

@@ -35,6 +35,14 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_text(path: str | Path) -> str:
+    """The text (UTF-8) of a file; raises ValueError, naming it, where it holds something else."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged: it holds no text (UTF-8).") from error
+
+
 def require_folder(path: str | Path) -> Path:
     """`path`, where a folder to write to is or can be made; leaves nothing behind.
 

@@ -17,10 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "clapp_snn"
 
 # Bottom up: what each room may import of the others, besides itself and the ground floor.
-GROUND = {"files", "numerical_failures", "randomness", "run_files"}
+GROUND = {"files", "numerical_failures", "randomness", "run_files", "tables"}
 ROOMS: dict[str, set[str]] = {
     "files": set(),
     "run_files": set(),
+    "tables": {"files"},
     "numerical_failures": set(),
     "randomness": set(),
     "native": set(),

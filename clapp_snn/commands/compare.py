@@ -1,25 +1,26 @@
 """`clapp-snn compare`: the probes of several runs in one table and one figure a protocol."""
 
-import csv
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from clapp_snn.commands.number_figures import READOUTS
+from clapp_snn.evaluation.probe_curve import read_curve
 from clapp_snn.evaluation.probe_table import RAW, ProbeTable
 from clapp_snn.figures import style
 from clapp_snn.figures.accuracy_per_layer import LayerCurve, accuracy_per_layer
 from clapp_snn.figures.compared_curves import compared_curves
 from clapp_snn.figures.learning_curves import LearningCurve
-from clapp_snn.files import atomic_path, write_text
+from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.modalities.images import IMAGES
 from clapp_snn.run_files import PROBE, PROBE_CURVE
 from clapp_snn.stimuli.spec import data_name
+from clapp_snn.tables import write_table
 from clapp_snn.training.config import VARIANTS, TrainConfig, read_config
 
 RANDOM = "random init"
@@ -180,21 +181,13 @@ def _require_alike(probed: dict[tuple[str, str], dict[tuple[str, int | None], Pa
 def _curves(configs: dict[Path, TrainConfig], labels: dict[Path, str]) -> list[Cell]:
     found: dict[tuple[str, str, int, int], list[float]] = defaultdict(list)
     for run in configs:
-        path = run / PROBE_CURVE
-        if not path.exists():
-            continue
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                key = (row["protocol"], labels[run], int(row["step"]), int(row["layer"]))
-                found[key].append(float(row["accuracy"]))
+        for row in read_curve(run / PROBE_CURVE):
+            found[row.protocol, labels[run], row.step, row.layer].append(row.accuracy)
     return [_cell(*key, values) for key, values in found.items()]
 
 
 def _write(path: Path, cells: list[Cell]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Cell)])
-        writer.writerows(astuple(cell) for cell in cells)
+    write_table(path, Cell, cells)
 
 
 def _text(cells: list[Cell]) -> str:

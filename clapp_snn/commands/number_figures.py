@@ -1,6 +1,5 @@
 """Figures of recorded numbers: probes, losses, gate shares, scores."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -8,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from clapp_snn.commands.drawing import Drawing, Run
+from clapp_snn.evaluation.probe_curve import read_curve
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.figures import accuracy_per_layer as accuracy
 from clapp_snn.figures import hinge_scores, learning_curves, training_losses
@@ -89,10 +89,8 @@ def accuracy_figure(run: Run, table: ProbeTable, protocol: str) -> Drawing:
 def learning_curve_figures(run: Run, table: ProbeTable) -> Iterator[Drawing]:
     """Accuracy during learning, a figure for each protocol of probe_curve.csv."""
     found: dict[str, dict[int, list[tuple[float, ...]]]] = defaultdict(lambda: defaultdict(list))
-    with (run.folder / PROBE_CURVE).open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            point = tuple(float(row[name]) for name in ("step", "accuracy", "low", "high"))
-            found[row["protocol"]][int(row["layer"])].append(point)
+    for row in read_curve(run.folder / PROBE_CURVE):
+        found[row.protocol][row.layer].append((row.step, row.accuracy, row.low, row.high))
     for protocol, layers in found.items():
         start = {mean.layer: mean for mean in table.layer_means(protocol, "random")}
         curves = []

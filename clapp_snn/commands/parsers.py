@@ -12,6 +12,7 @@ from clapp_snn.commands.export_options import ExportOptions
 from clapp_snn.commands.options import FigureOptions, ProbeOptions
 from clapp_snn.commands.usage import Parser
 from clapp_snn.evaluation.finetune import FinetuneSettings
+from clapp_snn.files import read_text
 from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.stream_config import StreamConfig
 
@@ -30,10 +31,12 @@ class OptionsFile(ActionConfigFile):
         file = Path(values)
         if file.is_file():
             try:
-                found = yaml.safe_load(file.read_text(encoding="utf-8"))
-            except (yaml.YAMLError, UnicodeDecodeError):
+                found = yaml.safe_load(read_text(file))
+                what = "no options" if found is None else "no mapping of options"
+            except yaml.YAMLError:
                 found = {}  # the parser says where it is damaged
-            what = "no options" if found is None else "no mapping of options"
+            except ValueError:
+                found, what = None, "no text (UTF-8)"
             if not isinstance(found, Mapping):
                 text = f"{file} holds {what}; write lines such as 'seed: 1', or leave out --config."
                 parser.exit(2, f"{parser.prog.replace('[options] ', '')}: {text}\n")

@@ -1,6 +1,5 @@
 """`clapp-snn probe`: read out every layer of a run, beside random initialisation and the raw stimulus."""
 
-import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +7,8 @@ from pathlib import Path
 
 from clapp_snn.commands.options import ProbeOptions
 from clapp_snn.commands.train import data_of
+from clapp_snn.evaluation.probe_curve import CurveRow, read_curve, write_curve
 from clapp_snn.evaluation.probe_table import ProbeRow, ProbeTable
-from clapp_snn.files import atomic_path
 from clapp_snn.methods import get_method
 from clapp_snn.methods.record import Method
 from clapp_snn.modalities import modality_of
@@ -18,8 +17,6 @@ from clapp_snn.run_files import CHECKPOINTS, PROBE, PROBE_CURVE, PROBE_STATES
 from clapp_snn.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from clapp_snn.training.config import read_config
 from clapp_snn.training.device import device_of
-
-CURVE_COLUMNS = ("step", "protocol", "layer", "accuracy", "low", "high")
 
 
 def probe(
@@ -89,25 +86,19 @@ def probe_curve(folder: Path, options: ProbeOptions, say: Callable[[str], None] 
     protocols = chosen_protocols(modality, options.protocols, quick=True)
     data = data_of(config)
     request = _request(options, protocols, None)
-    rows: list[tuple[object, ...]] = []
+    rows: list[CurveRow] = []
     steps = set()
     for checkpoint in list_checkpoints(folder / CHECKPOINTS):
         step = load_checkpoint(checkpoint).step
-        steps.add(str(step))
+        steps.add(step)
         found = modality.scores(config, checkpoint, data, request)
         for protocol, scores in found.items():
-            rows += [(step, protocol, s.layer, s.accuracy, s.low, s.high) for s in scores]
+            rows += [CurveRow(step, protocol, s.layer, s.accuracy, s.low, s.high) for s in scores]
         best = max(score.accuracy for score in found[protocols[0]])
         say(f"step {step}: best layer {best:.1f} % ({protocols[0]})")
     path = folder / PROBE_CURVE
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            kept = [row for row in csv.DictReader(file) if row["step"] in steps]
-        rows += [tuple(row.values()) for row in kept if row["protocol"] not in protocols]
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(CURVE_COLUMNS)
-        writer.writerows(rows)
+    kept = [row for row in read_curve(path) if row.step in steps]
+    write_curve(path, [*rows, *(row for row in kept if row.protocol not in protocols)])
     return path
 
 

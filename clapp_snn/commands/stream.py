@@ -5,18 +5,15 @@ from pathlib import Path
 
 from clapp_snn.circuit.engine_choice import choose_engine
 from clapp_snn.commands.options import ProbeOptions, refuse_options
+from clapp_snn.evaluation.area_accuracy import AreaAccuracy, write_accuracies
 from clapp_snn.evaluation.local_readout import read_out_locally
 from clapp_snn.evaluation.stream_probe import cache_glances, probe_glances
-from clapp_snn.files import write_text
 from clapp_snn.run_files import STREAM_PROBE
 from clapp_snn.training.device import device_of
 from clapp_snn.training.stream_build import build_network, trained_network
 from clapp_snn.training.stream_config import StreamConfig, read_stream_config
 from clapp_snn.training.stream_loop import StreamResult, train_stream
 from clapp_snn.training.stream_objects import StreamObjects, open_objects
-
-Row = tuple[str, int, float, float, float]
-"""Trained or untrained, area (0: raw input); linear, 5-shot and locally learned read-out, in percent."""
 
 
 def stream(config: StreamConfig, *, resume: bool = False, quiet: bool = False) -> StreamResult:
@@ -32,7 +29,7 @@ def stream(config: StreamConfig, *, resume: bool = False, quiet: bool = False) -
     return result
 
 
-def probe_again(run: str | Path, options: ProbeOptions | None = None) -> list[Row]:
+def probe_again(run: str | Path, options: ProbeOptions | None = None) -> list[AreaAccuracy]:
     """Read out every area of a run's newest weights; prints the table and writes run/stream_probe.csv.
 
     Raises ValueError for options that have no use here, and as opening the run, its data and weights does.
@@ -43,16 +40,15 @@ def probe_again(run: str | Path, options: ProbeOptions | None = None) -> list[Ro
     return rows
 
 
-def _report(folder: Path, rows: list[Row]) -> None:
+def _report(folder: Path, rows: list[AreaAccuracy]) -> None:
     print(table(rows))
-    lines = ["weights,area,linear,five_shot,local", *(",".join(map(str, row)) for row in rows)]
-    write_text(folder / STREAM_PROBE, "\n".join(lines) + "\n")
+    write_accuracies(folder / STREAM_PROBE, rows)
 
 
-def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> list[Row]:
+def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> list[AreaAccuracy]:
     """Accuracies of a finished run and of the network it started from, on the same glances."""
     objects = objects or open_objects(config)
-    rows: list[Row] = []
+    rows: list[AreaAccuracy] = []
     for weights in ("untrained", "trained"):
         trained = weights == "trained"
         network = trained_network(config, config.folder()) if trained else build_network(config)
@@ -65,19 +61,19 @@ def probe_run(config: StreamConfig, objects: StreamObjects | None = None) -> lis
         )
         if rows:
             # Raw input is the same for both: it is read out once.
-            rows.append((weights, *rows[0][1:]))
+            rows.append(replace(rows[0], weights=weights))
             del cache.train[0], cache.test[0]
         probes = (*probe_glances(cache, config.seed), read_out_locally(cache, config.seed))
         for linear, few, local in zip(*probes, strict=True):
             percent = [round(score.accuracy, 2) for score in (linear, few, local)]
-            rows.append((weights, linear.layer, percent[0], percent[1], percent[2]))
+            rows.append(AreaAccuracy(weights, linear.layer, *percent))
     return rows
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[AreaAccuracy]) -> str:
     """Lines of text."""
     lines = ["weights      area   linear %   5-shot %    local %"]
-    for weights, area, *accuracies in rows:
-        numbers = "   ".join(f"{each:8.1f}" for each in accuracies)
-        lines.append(f"{weights:11s} {area or 'raw':>5}   {numbers}")
+    for row in rows:
+        numbers = "   ".join(f"{each:8.1f}" for each in (row.linear, row.five_shot, row.local))
+        lines.append(f"{row.weights:11s} {row.area or 'raw':>5}   {numbers}")
     return "\n".join(lines)

@@ -1,6 +1,5 @@
 """`clapp-snn figures` for a run of `clapp-snn stream`: read-outs, learning, scores, and one area at work."""
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from clapp_snn.circuit.stream_hierarchy import StreamHierarchy
 from clapp_snn.commands.drawing import Drawing
 from clapp_snn.commands.figure_index import Entry, update_index
 from clapp_snn.commands.options import FigureOptions, refuse_options
+from clapp_snn.evaluation.area_accuracy import read_accuracies
 from clapp_snn.evaluation.glance_traces import SHOWN, GlanceTraces, watch_glances
 from clapp_snn.evaluation.stream_scores import stream_scores
 from clapp_snn.figures import style
@@ -97,18 +97,17 @@ def _drawings(
 
 def _accuracy(path: Path, config: StreamConfig) -> Drawing:
     """All read-outs by area, trained and untrained."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_accuracies(path)
     curves, raw = [], {}
     for weights in ("trained", "untrained"):
-        chosen = [row for row in rows if row["weights"] == weights and row["area"] != "0"]
-        areas = [int(row["area"]) for row in chosen]
+        chosen = [row for row in rows if row.weights == weights and row.area]
+        areas = [row.area for row in chosen]
         for column in READOUTS if weights == "trained" else ("linear",):
             name = f"{weights}, {READOUTS[column]}" if weights == "trained" else "random init"
-            curves.append(LayerCurve(name, areas, [float(row[column]) for row in chosen]))
+            curves.append(LayerCurve(name, areas, [getattr(row, column) for row in chosen]))
     for row in rows:
-        if row["area"] == "0":
-            raw["raw input, linear"] = float(row["linear"])
+        if not row.area:
+            raw["raw input, linear"] = row.linear
     figure = accuracy_per_layer(
         curves, raw=raw, title=title_of(config), readout="read-out", stage="area"
     )

@@ -2,8 +2,10 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import NoReturn
+from itertools import pairwise
+from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
@@ -16,6 +18,16 @@ TYPES = re.compile(r"(?:Subtypes: \[|Expected an? )(?P<types>[^\n]*?)(?:\]?\n|\.
 
 class Parser(ArgumentParser):
     """Usage is left to `--help`."""
+
+    def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:  # type: ignore[override]
+        """As of the base, but an empty value (a shell variable without content) is refused."""
+        words = list(sys.argv[1:] if args is None else args)
+        for before, word in pairwise(["", *words]):
+            if word == "" or re.fullmatch(r"--[\w-]+=", word):
+                name = word.rstrip("=") or before
+                what = f"the value of {name}" if name.startswith("--") else "a word"
+                self.error(f"{what} is empty; write one, or leave it out")
+        return super().parse_args(args, *rest, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print one line.

@@ -6,9 +6,8 @@ random ones, with the same head, batches and crops.
 """
 
 import copy
-import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,9 +21,9 @@ from clapp_snn.evaluation.features import pooled_features
 from clapp_snn.evaluation.interfaces import ImageDataset, Views, labels_of
 from clapp_snn.evaluation.linear_probe import LinearHeads
 from clapp_snn.evaluation.scores import score_logits
-from clapp_snn.files import atomic_path
 from clapp_snn.numerical_failures import DivergenceError
 from clapp_snn.randomness import generator
+from clapp_snn.tables import read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -215,41 +214,12 @@ def _accuracy(
 
 def write_finetune(path: Path, rows: Sequence[FinetuneRow]) -> None:
     """Write the table as CSV, atomically."""
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, [f.name for f in fields(FinetuneRow)])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(asdict(row))
+    write_table(path, FinetuneRow, rows)
 
 
 def read_finetune(path: Path) -> list[FinetuneRow]:
     """Read what `write_finetune` wrote; raises ValueError naming the line that is none of its rows."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = []
-        for record in reader:
-            try:
-                rows.append(
-                    FinetuneRow(
-                        record["start"],
-                        float(record["fraction"]),
-                        int(record["labelled"]),
-                        int(record["seed"]),
-                        int(record["epoch"]),
-                        float(record["accuracy"]),
-                        float(record["train_loss"]) if record["train_loss"] else None,
-                        int(record["step"]) if record.get("step") else None,
-                        int(record["epochs"]) if record.get("epochs") else None,
-                        int(record["batch"]) if record.get("batch") else None,
-                        float(record["learning_rate"]) if record.get("learning_rate") else None,
-                    )
-                )
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {reader.line_num}, is damaged: {error}.") from error
-    return rows
+    return read_table(path, FinetuneRow)
 
 
 def finetune_text(rows: Sequence[FinetuneRow]) -> str:

@@ -1,14 +1,13 @@
 """Probe results: rows, the file `probe.csv`, and the table printed per layer."""
 
-import csv
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from clapp_snn.evaluation.scores import LayerScore
-from clapp_snn.files import atomic_path
+from clapp_snn.tables import read_table, write_table
 
 RAW = {"pixels": "raw pixels", "mfcc": "MFCC"}
 """What is probed without an encoder, as layer 0, by modality: name in tables, name in words."""
@@ -34,6 +33,10 @@ class ProbeRow:
     high: float | None = None
     top3: float | None = None
     step: int | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.accuracy):
+            raise ValueError(f"its accuracy is {self.accuracy}")
 
     @property
     def setting(self) -> str:
@@ -109,14 +112,7 @@ class ProbeTable:
 
     def write(self, path: Path) -> None:
         """Write `probe.csv` atomically."""
-        with (
-            atomic_path(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, [f.name for f in fields(ProbeRow)])
-            writer.writeheader()
-            for row in self.rows:
-                writer.writerow(asdict(row))
+        write_table(path, ProbeRow, self.rows)
 
     @staticmethod
     def read(path: Path) -> "ProbeTable":
@@ -130,21 +126,8 @@ class ProbeTable:
             raise FileNotFoundError(
                 f"{path} does not exist: run `clapp-snn probe` on the run first."
             )
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = {"protocol", "encoder", "layer", "seed", "accuracy", "n_test"} - set(
-                reader.fieldnames or ()
-            )
-            if missing:
-                raise ValueError(f"{path} has no column {', '.join(sorted(missing))}.")
-            table = ProbeTable()
-            for record in reader:
-                try:
-                    table.append(_parse(record))
-                except (TypeError, ValueError) as error:
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}, is no probe result: {error}."
-                    ) from error
+        table = ProbeTable()
+        table.extend(read_table(path, ProbeRow))
         return table
 
     def text(self) -> str:
@@ -204,28 +187,4 @@ def _mean(rows: list[ProbeRow]) -> LayerMean:
     low, high = rows[0].low, rows[0].high
     return LayerMean(
         rows[0].layer, mean, mean if low is None else low, mean if high is None else high, 1
-    )
-
-
-def _parse(record: Mapping[str, str | None]) -> ProbeRow:
-    def number(name: str) -> float | None:
-        value = record.get(name)
-        return float(value) if value else None
-
-    accuracy = number("accuracy")
-    if accuracy is None or not math.isfinite(accuracy):
-        raise ValueError("accuracy is missing or not finite")
-    return ProbeRow(
-        protocol=record["protocol"] or "",
-        encoder=record["encoder"] or "",
-        layer=int(record["layer"] or ""),
-        seed=int(record["seed"] or ""),
-        accuracy=accuracy,
-        n_test=int(record["n_test"] or ""),
-        top5=number("top5"),
-        note=record.get("note") or "",
-        low=number("low"),
-        high=number("high"),
-        top3=number("top3"),
-        step=None if (step := number("step")) is None else int(step),
     )

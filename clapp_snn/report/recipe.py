@@ -1,11 +1,11 @@
 """How to measure again what a run's tables hold."""
 
-import csv
 import json
 import re
 from pathlib import Path
 
 from clapp_snn.evaluation.finetune import FinetuneRow, read_last_epochs
+from clapp_snn.evaluation.probe_curve import read_curve
 from clapp_snn.evaluation.probe_table import ProbeTable
 from clapp_snn.run_files import ALIGNMENT, FINETUNE, PROBE, PROBE_CURVE
 
@@ -29,7 +29,7 @@ def recipe(folder: Path) -> list[str]:
             found = re.search(pattern, notes_of)
             words += [f"--{option} {found[1]}"] if found and found[1] != usual else []
         lines.append(" ".join(words))
-    if curve := _curve_protocols(folder / PROBE_CURVE):
+    if curve := list(dict.fromkeys(row.protocol for row in read_curve(folder / PROBE_CURVE))):
         lines.append(
             f"clapp-snn probe NEW_FOLDER --protocols '{json.dumps(curve)}' --baselines false --curve true"
         )
@@ -49,13 +49,3 @@ def _finetune_lines(ends: list[FinetuneRow]) -> list[str]:
         f"clapp-snn finetune NEW_FOLDER --fractions '{json.dumps(sorted(shares))}' {words}"
         for words, shares in sorted(experiments.items())
     ]
-
-
-def _curve_protocols(path: Path) -> list[str]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if "protocol" not in (rows.fieldnames or ()):
-            raise ValueError(f"{path} is damaged: it has no column 'protocol'; probe again.")
-        return list(dict.fromkeys(row["protocol"] for row in rows))

@@ -1,10 +1,10 @@
 """`clapp-snn report` for a run of `clapp-snn stream`: one self-contained HTML page."""
 
-import csv
 import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from clapp_snn.evaluation.area_accuracy import read_accuracies
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
 from clapp_snn.report.html import ends, page_style, page_template, read_index, read_pictures
@@ -39,16 +39,6 @@ class Progress(NamedTuple):
     last: int
     seconds: float
     areas: list[AreaProgress]
-
-
-class Accuracy(NamedTuple):
-    """One row of the read-outs; area 0 is the raw input."""
-
-    weights: str
-    area: int
-    linear: float
-    five_shot: float
-    local: float
 
 
 def write_stream_report(run: str | Path) -> Path:
@@ -89,25 +79,6 @@ def purpose(config: StreamConfig) -> str:
         f"and saccades ({config.data}) by {rule}, one glance a window, without labels "
         f"({get_method(config.method).title}).{broken}"
     )
-
-
-def read_accuracies(path: Path) -> list[Accuracy]:
-    """What the read-outs measured; empty where none has run. Raises ValueError for a damaged file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        return [
-            Accuracy(
-                row["weights"],
-                int(row["area"]),
-                *(float(row[name]) for name in ("linear", "five_shot", "local")),
-            )
-            for row in rows
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def read_stream_progress(path: Path) -> Progress | None:

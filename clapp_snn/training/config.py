@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from clapp_snn.files import write_text
 from clapp_snn.methods import get_method
-from clapp_snn.run_files import CONFIG
+from clapp_snn.run_files import CONFIG, STREAM_CONFIG
 from clapp_snn.stimuli.spec import ModalityName, data_name, modality_name
 from clapp_snn.training.records import record_from, record_from_file, record_text
 
@@ -237,7 +237,7 @@ def read_config(run: str | Path) -> TrainConfig:
     """
     path = Path(run)
     path = path / CONFIG if path.is_dir() else path
-    if not path.is_file() and (Path(run) / "stream.yaml").is_file():
+    if not path.is_file() and (Path(run) / STREAM_CONFIG).is_file():
         raise FileNotFoundError(
             f"{run} is a run of `clapp-snn stream`; this command knows runs of `clapp-snn train` only."
         )

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 from torch.utils.tensorboard import SummaryWriter
 
-from clapp_snn.files import atomic_path
+from clapp_snn.files import atomic_path, read_text
 from clapp_snn.run_files import METRICS, TENSORBOARD
 
 
@@ -151,8 +151,11 @@ def read_metrics(path: Path) -> dict[str, Float64[np.ndarray, "row"]]:
 
 
 def _complete_lines(path: Path) -> list[list[str]]:
-    text = path.read_text(encoding="utf-8")
-    return list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
+    text = read_text(path)
+    try:
+        return list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
+    except csv.Error as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def short(value: float) -> str:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
+from clapp_snn.files import read_text
+
 R = TypeVar("R")
 
 
@@ -22,7 +24,7 @@ def record_text(record: Any) -> str:
 def record_from_file(kind: type[R], path: Path) -> R:
     """The record in a YAML file that exists; raises ValueError, naming the file, when it is not one."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from error
     return record_from(kind, found, str(path))

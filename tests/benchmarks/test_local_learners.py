@@ -81,7 +81,8 @@ def test_a_longer_run_is_read_where_it_was_probed_at_the_same_steps(tmp_path: Pa
     write_config(tmp_path / "other", replace(config, seed=2))
     write_config(tmp_path / "long", replace(config, out=tmp_path / "long", steps=6, keep=9))
     names = [(p, k, s) for s in (0, 2, 4, 6) for p in ("fast", "few-shot") for k in range(1, 7)]
-    rows = ["step,protocol,layer,accuracy", *(f"{s},{p},{k},{10 * k + s}" for p, k, s in names)]
+    head = "step,protocol,layer,accuracy,low,high"
+    rows = [head, *(f"{s},{p},{k},{10 * k + s},0,99" for p, k, s in names)]
     for run in options.reuse:
         write_text(run / "probe_curve.csv", "\n".join(rows))
     assert longer_run(options, config) == {

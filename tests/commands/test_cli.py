@@ -96,6 +96,9 @@ def test_expected_failures_are_one_line(tmp_path: Path, capsys: pytest.CaptureFi
         (["info", "nowhere"], "methods, network, machine"),
         (["train", "--device", "cuda:9"], "--device takes"),
         (["dream"], "dream"),
+        (["train", "--out", ""], "the value of --out is empty"),
+        (["train", "--out="], "the value of --out is empty"),
+        (["probe", ""], "a word is empty"),
         ([], "command"),
     ],
 )
@@ -110,6 +113,25 @@ def test_bad_options(
     printed = capsys.readouterr().err
     assert message in printed
     assert printed.count("\n") == 1
+
+
+def test_files_that_hold_no_text_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    binary = b"\xff\xfe\x00"
+    (tmp_path / "options.yaml").write_bytes(binary)
+    with pytest.raises(SystemExit):
+        main(["train", "--config", str(tmp_path / "options.yaml")])
+    assert "options.yaml holds no text (UTF-8)" in capsys.readouterr().err
+    run = tmp_path / "run"
+    assert main(["train", *TINY, "--out", str(run)]) == 0
+    capsys.readouterr()
+    for name in ("metrics.csv", "probe.csv", "probe_curve.csv", "finetune.csv", "config.yaml"):
+        before = (run / name).read_bytes() if (run / name).exists() else None
+        (run / name).write_bytes(binary)
+        assert f"{name} is damaged: it holds no text" in fails(capsys, "report", str(run))
+        (run / name).unlink() if before is None else (run / name).write_bytes(before)
+    assert main(["report", str(run)]) == 0
 
 
 @pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])

@@ -94,10 +94,10 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run `clapp-snn probe`"):
         ProbeTable.read(path)
     path.write_text("protocol,encoder\nfast,trained\n")
-    with pytest.raises(ValueError, match="has no column accuracy"):
+    with pytest.raises(ValueError, match="has no column layer, seed, accuracy, n_test"):
         ProbeTable.read(path)
     header = "protocol,encoder,layer,seed,accuracy,n_test\n"
     for line in ("fast,trained,one,0,50,10", "fast,trained,1,0,nan,10", "fast,trained"):
         path.write_text(f"{header}fast,trained,1,0,50,10\n{line}\n")
-        with pytest.raises(ValueError, match="line 3, is no probe result"):
+        with pytest.raises(ValueError, match="line 3, is damaged"):
             ProbeTable.read(path)

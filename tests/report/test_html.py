@@ -241,7 +241,9 @@ def test_the_recipe_measures_what_the_tables_hold(bare: Path) -> None:
     known = FinetuneRow("learned", 0.25, 12, 2, 7, 50.0, 1.0, None, 7, 16, 1e-3)
     ends = [known, replace(known, fraction=1.0), FinetuneRow("scratch", 0.5, 24, 2, 7, 50.0, 1.0)]
     write_finetune(bare / "finetune.csv", ends)
-    (bare / "probe_curve.csv").write_text("step,protocol\n0,few-shot\n5,few-shot\n")
+    (bare / "probe_curve.csv").write_text(
+        "step,protocol,layer,accuracy,low,high\n0,few-shot,1,20,10,30\n5,few-shot,1,20,10,30\n"
+    )
     (bare / "alignment.csv").touch()
     assert recipe(bare) == [
         "clapp-snn probe NEW_FOLDER --protocols '[\"fast\"]'",
