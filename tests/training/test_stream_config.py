@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from clapp_snn.circuit.ports import LIFPort, LinearLIFPort, StrictBurstPort
+from clapp_snn.run_files import STREAM_CONFIG
 from clapp_snn.training.build import build_hierarchy
 from clapp_snn.training.config import TrainConfig
 from clapp_snn.training.stream_build import build_network
 from clapp_snn.training.stream_config import (
-    FILE,
     StreamConfig,
     read_stream_config,
     require_same_stream,
@@ -33,8 +33,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[1, 2]", "bach: 3", "units: 3", "a: [", ""])
 def test_what_is_no_record_is_refused(text: str, tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(text)
-    with pytest.raises(ValueError, match=FILE):
+    (tmp_path / STREAM_CONFIG).write_text(text)
+    with pytest.raises(ValueError, match=STREAM_CONFIG):
         read_stream_config(tmp_path)
 
 
@@ -126,7 +126,7 @@ def test_l0_is_driven_as_asked() -> None:
 
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("batch: 3\nunits: [4]\n")
+    (tmp_path / STREAM_CONFIG).write_text("batch: 3\nunits: [4]\n")
     assert read_stream_config(tmp_path) == StreamConfig(batch=3, units=(4,))
 
 
